@@ -1,0 +1,1 @@
+"""The wall to AWS: sessions are made here, nowhere else."""

@@ -1,0 +1,1 @@
+"""An analytic glacier: known texture, known motion, in the real layout."""

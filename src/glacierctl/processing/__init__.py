@@ -1,0 +1,1 @@
+"""The science: a task in, outcomes out, one by one."""

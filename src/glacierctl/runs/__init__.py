@@ -1,0 +1,1 @@
+"""The ledger of a run: what was planned, what became of it."""
