@@ -12,18 +12,13 @@ import typer
 from typer.main import get_command
 
 from glacierctl.cli import show
+from glacierctl.cli.help import new_app
 from glacierctl.errors import GlacierctlError
 
 _FAILED = 1
 _INTERRUPTED = 130
 
-app = typer.Typer(
-    name="glacierctl",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = new_app(name="glacierctl")
 
 
 @dataclass
@@ -99,12 +94,14 @@ def _run(arguments: list[str], asked: Asked) -> int:
 
 
 def _show_wrong_usage(error: typer.TyperException, *, as_json: bool) -> None:
-    context = getattr(error, "ctx", None)
     message = error.format_message()
-    if message:
-        command = context.command_path if context else "glacierctl"
-        why = context.get_usage() if context else ""
-        show.print_error(message, why=why, hint=f"See `{command} --help`.", as_json=as_json)
+    if type(error).__name__ == "NoArgsIsHelpError":  # typer names it so and exports it nowhere; its message is the help
+        show.say(message)
+        return
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "glacierctl"
+    why = context.get_usage() if context else ""
+    show.print_error(message, why=why, hint=f"See `{command} --help`.", as_json=as_json)
 
 
 def _show_traceback(error: Exception, asked: Asked) -> None:
