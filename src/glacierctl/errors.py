@@ -44,11 +44,12 @@ class CatalogError(GlacierctlError):
 
 
 class ReadError(GlacierctlError):
-    """A scene's file cannot be read; `href` is where it lies."""
+    """A scene's file cannot be read; `href` is where it lies, `transient` whether asking again can help."""
 
-    def __init__(self, what: str, *, why: str, hint: str, href: str) -> None:
+    def __init__(self, what: str, *, why: str, hint: str, href: str, transient: bool = False) -> None:
         super().__init__(what, why=why, hint=hint)
         self.href = href
+        self.transient = transient
 
 
 class StoreError(GlacierctlError):

@@ -1,0 +1,126 @@
+"""Ways to get at byte ranges: https and local files. S3 is in the aws room, behind the same protocol."""
+
+import ssl
+from pathlib import Path
+from typing import Never
+
+import certifi
+import urllib3
+from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
+
+from glacierctl.errors import ReadError
+from glacierctl.processing.transport import Piece, ReadPolicy
+
+_TRY_LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
+_DENIED = frozenset({401, 403})
+_PARTIAL, _WHOLE, _MISSING, _BEYOND_THE_END = 206, 200, 404, 416
+
+_SERVER_HINT = "Try again later. If it lasts, look at the URL in a browser or ask the provider."
+
+
+class HttpGetter:
+    """Ranges over http and https, with kept-alive connections. Safe to use from many threads."""
+
+    def __init__(self, policy: ReadPolicy, *, user_agent: str, connections: int = 16) -> None:
+        """`connections` is how many are kept per host; more than that at once wait."""
+        # rasterio's and other wheels look for a CA bundle where Red Hat has it; certifi's is everywhere the same
+        context = ssl.create_default_context(cafile=certifi.where())
+        self._pool = urllib3.PoolManager(
+            num_pools=8,
+            maxsize=connections,
+            block=True,
+            ssl_context=context,
+            headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
+            timeout=urllib3.Timeout(connect=policy.connect_timeout_s, read=policy.read_timeout_s),
+            retries=urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=3, raise_on_status=False),
+        )
+
+    def get(self, href: str, start: int, stop: int) -> Piece:
+        """See `RangeGetter.get`."""
+        headers = {**self._pool.headers, "Range": f"bytes={start}-{stop - 1}"}
+        try:
+            response = self._pool.request("GET", href, headers=headers, preload_content=False)
+            try:
+                return _piece(href, response, start, stop)
+            finally:
+                response.drain_conn() if response.status == _PARTIAL else response.close()
+                response.release_conn()
+        except SSLError as error:
+            _refuse(href, f"the server's certificate is not trusted ({error})", transient=False)
+        except ReadTimeoutError:
+            _refuse(href, "the server stopped sending", transient=True)
+        except HTTPError as error:
+            _refuse(href, _plain(error), transient=True)
+
+
+class LocalGetter:
+    """Ranges of files on this machine."""
+
+    def get(self, href: str, start: int, stop: int) -> Piece:
+        """See `RangeGetter.get`."""
+        try:
+            with Path(href).open("rb") as file:
+                file.seek(start)
+                return Piece(file.read(stop - start), Path(href).stat().st_size)
+        except OSError as error:
+            raise ReadError(
+                f"{href} cannot be read",
+                why=error.strerror or str(error),
+                hint="Check that the catalogue and its files were copied together.",
+                href=href,
+            ) from error
+
+
+def _piece(href: str, response: urllib3.BaseHTTPResponse, start: int, stop: int) -> Piece:
+    if response.status == _PARTIAL:
+        return Piece(response.read(), _size_of_whole(href, response))
+    if response.status == _BEYOND_THE_END:
+        return Piece(b"", start)
+    if response.status == _WHOLE:
+        return _accept_whole(href, response, start, stop)
+    if response.status == _MISSING:
+        _refuse(href, "there is no such file (404)", transient=False, hint=_GONE_HINT)
+    if response.status in _DENIED:
+        _refuse(href, f"access is denied ({response.status})", transient=False, hint=_DENIED_HINT)
+    _refuse(
+        href,
+        f"the server answers {response.status} {response.reason or ''}".rstrip(),
+        transient=response.status in _TRY_LATER,
+    )
+
+
+_GONE_HINT = "The catalogue lists a file that its archive does not hold. Leave this date out, or ask the provider."
+_DENIED_HINT = "Check that the catalogue's files are public, or set up credentials for them."
+
+
+def _size_of_whole(href: str, response: urllib3.BaseHTTPResponse) -> int:
+    total = response.headers.get("Content-Range", "").rpartition("/")[2]
+    if not total.isdigit():
+        _refuse(href, "the server does not say how large the file is", transient=False)
+    return int(total)
+
+
+def _accept_whole(href: str, response: urllib3.BaseHTTPResponse, start: int, stop: int) -> Piece:
+    """A server may answer a range with the whole file; that is fine only where the whole was asked for."""
+    kind = response.headers.get("Content-Type", "")
+    if "xml" in kind or "html" in kind:
+        page = " ".join(response.read(300).decode("utf-8", "replace").split())
+        _refuse(href, f"the server sent a page instead of the file: {page}", transient=False)
+    size = int(response.headers.get("Content-Length", -1))
+    if start == 0 and 0 <= size <= stop:
+        return Piece(response.read(), size)
+    _refuse(
+        href,
+        "the server ignores range requests and would send the whole file",
+        transient=False,
+        hint="Serve the files from a server that knows byte ranges (S3, nginx), or copy them to a local disk.",
+    )
+
+
+def _plain(error: HTTPError) -> str:
+    cause = getattr(error, "reason", None) or error
+    return f"the connection failed ({str(cause).rpartition(': ')[2] or type(cause).__name__})"
+
+
+def _refuse(href: str, why: str, *, transient: bool, hint: str = _SERVER_HINT) -> Never:
+    raise ReadError(f"{href} cannot be read", why=why, hint=hint, href=href, transient=transient)

@@ -1,0 +1,145 @@
+"""Byte ranges of remote and local files, tried again where that helps, every one counted."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from glacierctl.errors import ReadError
+from glacierctl.model import Usage
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadPolicy:
+    """How patient a read is."""
+
+    attempts: int = 5
+    """How often one range is asked for in all."""
+    connect_timeout_s: float = 10.0
+    """How long a server may take to accept a connection."""
+    read_timeout_s: float = 30.0
+    """How long a server may send nothing in the middle of an answer."""
+    backoff_s: float = 0.5
+    """Longest pause before the second attempt; it doubles with each further one."""
+    max_backoff_s: float = 20.0
+    """Longest pause of all."""
+
+    def pause_s(self, attempt: int, jitter: float) -> float:
+        """Pause after the failed attempt number `attempt` (from 1); `jitter` is uniform in 0-1.
+
+        Full jitter, so that many workers refused at once do not come back at once:
+        https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+        """
+        return jitter * min(self.max_backoff_s, self.backoff_s * 2.0 ** (attempt - 1))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Bytes `start` to `start + len(data)` of a file."""
+
+    data: bytes
+    """Fewer than asked for only where the file ends."""
+    file_size: int
+    """Size of the whole file in bytes."""
+
+
+class RangeGetter(Protocol):
+    """One way to get at files: https, S3, a local disk."""
+
+    def get(self, href: str, start: int, stop: int) -> Piece:
+        """Bytes `start` (inclusive) to `stop` (exclusive).
+
+        Raises:
+            ReadError: with `transient` telling whether another attempt can help.
+        """
+
+
+class Transport:
+    """Reads ranges by the getter of a file's scheme. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        getters: Mapping[str, RangeGetter],
+        policy: ReadPolicy,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """`getters` by URL scheme; the one for local paths under the empty scheme."""
+        self._getters = getters
+        self._policy = policy
+        self._sleep = sleep
+        self._jitter = jitter
+        self._lock = threading.Lock()
+        self._usage = Usage()
+
+    @property
+    def usage(self) -> Usage:
+        """All that was read so far."""
+        with self._lock:
+            return self._usage
+
+    def read(self, href: str, start: int, stop: int) -> Piece:
+        """See `RangeGetter.get`; transient failures are tried again, with pauses between.
+
+        Raises:
+            ReadError: the file cannot be read, or not after all attempts.
+        """
+        getter = self._getter(href)
+        for attempt in range(1, self._policy.attempts + 1):
+            try:
+                piece = getter.get(href, start, stop)
+            except ReadError as error:
+                self._count(Usage(requests=1, retries=int(attempt > 1)))
+                if not error.transient:
+                    raise
+                if attempt == self._policy.attempts:
+                    raise self._given_up(error) from error
+                self._sleep(self._policy.pause_s(attempt, self._jitter()))
+            else:
+                self._count(Usage(requests=1, retries=int(attempt > 1), bytes_read=len(piece.data)))
+                return piece
+        raise AssertionError
+
+    def read_exactly(self, href: str, start: int, stop: int) -> bytes:
+        """Like `read`, where the file must reach to `stop`.
+
+        Raises:
+            ReadError: also when the file ends before.
+        """
+        piece = self.read(href, start, stop)
+        if len(piece.data) == stop - start:
+            return piece.data
+        raise ReadError(
+            f"{href} is truncated",
+            why=f"its header places data up to byte {stop:,}, but it ends at byte {start + len(piece.data):,}",
+            hint="The file is incomplete at its source. Leave this date out, or ask the provider to repair it.",
+            href=href,
+        )
+
+    def _getter(self, href: str) -> RangeGetter:
+        scheme = urlsplit(href).scheme if "://" in href else ""
+        if scheme in self._getters:
+            return self._getters[scheme]
+        known = ", ".join(sorted(f"{name}://" for name in self._getters if name))
+        raise ReadError(
+            f"{href} cannot be read",
+            why=f"there is no way to read {scheme}:// addresses here",
+            hint=f"Use a catalogue whose files lie at {known} or on a local disk.",
+            href=href,
+        )
+
+    def _count(self, usage: Usage) -> None:
+        with self._lock:
+            self._usage = self._usage + usage
+
+    def _given_up(self, error: ReadError) -> ReadError:
+        return ReadError(
+            error.what,
+            why=f"{error.why} ({self._policy.attempts} attempts)",
+            hint=error.hint,
+            href=error.href,
+        )
