@@ -129,6 +129,8 @@ class Scene(Value):
     """When the provider made this file set; the newer of two equal baselines is preferred."""
     source_name: str
     """Product name without `.SAFE` (Sentinel-2) or the Landsat product id; lineage names files after it."""
+    scene_id: str | None = None
+    """Landsat scene id such as `LC80330012024153LGN00`, part of the product name; none for Sentinel-2."""
     band: str
     """Band name in file names: `B08`, `B8` (Landsat panchromatic) or `B4` (TM near infrared)."""
     image: SourceFile
