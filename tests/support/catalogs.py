@@ -1,11 +1,16 @@
-"""STAC collections, and static catalogues on disk."""
+"""The parts that all STAC items share, collections, and static catalogues on disk."""
 
+import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
+Ring = Sequence[tuple[float, float]]
+"""Corners as (longitude, latitude), the last one equal to the first."""
+
+_STAC = "https://stac-extensions.github.io"
 
 _COLLECTION_TITLES = {
     "sentinel-2-l2a": "Sentinel-2 Level 2A",
@@ -13,6 +18,38 @@ _COLLECTION_TITLES = {
     "landsat-c2l1": "Landsat Collection 2 Level-1 Product",
 }
 COLLECTIONS = tuple(_COLLECTION_TITLES)
+
+
+def feature(
+    *, item_id: str, collection_id: str, properties: Json, assets: Json, geometry: Json, links: Sequence[Json]
+) -> Json:
+    """A STAC item around its properties and assets."""
+    points = list(_points(geometry["coordinates"]))
+    extensions = ("eo/v1.1.0", "projection/v1.1.0", "raster/v1.1.0", "view/v1.0.0", "grid/v1.0.0")
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "stac_extensions": [f"{_STAC}/{name}/schema.json" for name in extensions],
+        "id": item_id,
+        "collection": collection_id,
+        "geometry": geometry,
+        "bbox": [f(p[axis] for p in points) for f in (min, max) for axis in (0, 1)],
+        "properties": properties,
+        "assets": assets,
+        "links": list(links),
+    }
+
+
+def geometry(footprint: Ring | Json | None, default: Ring) -> Json:
+    """GeoJSON geometry of a ring, or the one given."""
+    if isinstance(footprint, dict):
+        return footprint
+    return {"type": "Polygon", "coordinates": [[list(point) for point in footprint or default]]}
+
+
+def iso(moment: dt.datetime) -> str:
+    """As Earth Search writes moments, with microseconds."""
+    return moment.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def collection(collection_id: str) -> Json:
@@ -50,6 +87,14 @@ def write_static_catalog(folder: Path, items: Sequence[Json]) -> Path:
     for name in ids:
         _write_collection(folder / name, name, [item for item in items if item["collection"] == name])
     return folder / "catalog.json"
+
+
+def _points(coordinates: Sequence[Any]) -> Iterator[Sequence[float]]:
+    if isinstance(coordinates[0], int | float):
+        yield coordinates
+        return
+    for part in coordinates:
+        yield from _points(part)
 
 
 def _write_collection(folder: Path, collection_id: str, items: Sequence[Json]) -> None:

@@ -82,9 +82,7 @@ def write_cog(
     return path
 
 
-def write_tile_cog(
-    path: Path, pixels: np.ndarray | Blocks, tile: str, *, resolution_m: int = 10, **kwargs: Any
-) -> Path:
+def write_tile_cog(path: Path, pixels: np.ndarray | Blocks, tile: str, *, resolution_m: int = 10, **more: Any) -> Path:
     """Write a COG on the whole real grid of a Sentinel-2 tile; see `write_cog`.
 
     Args:
@@ -109,7 +107,7 @@ class Level:
     block: tuple[int, int]
     """(height, width) of a block in pixels."""
     blocks: dict[tuple[int, int], tuple[int, int]]
-    """(block row, block column) to (offset in the file, size) in bytes; blocks left out of a sparse file are missing."""
+    """(block row, block column) to (offset in the file, size) in bytes; what a sparse file leaves out is missing."""
 
 
 def block_index(path: Path) -> list[Level]:

@@ -4,17 +4,23 @@ Modelled on Earth Search's `sentinel-2-l2a` and `sentinel-2-c1-l2a` and on Lands
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from tests.support.catalogs import COLLECTIONS, Json, collection, write_static_catalog
+from tests.support.catalogs import (
+    COLLECTIONS,
+    Json,
+    Ring,
+    collection,
+    feature,
+    geometry,
+    iso,
+    write_static_catalog,
+)
 from tests.support.tiles import tile_grid, tile_outline
 
 __all__ = ["COLLECTIONS", "Json", "collection", "landsat_item", "sentinel2_item", "write_static_catalog"]
 
-Ring = Sequence[tuple[float, float]]
 
-_STAC = "https://stac-extensions.github.io"
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 _USGS_COG = "image/vnd.stac.geotiff; cloud-optimized=true"
 _LICENCE = {"rel": "license", "href": "https://sentinel.esa.int/documents/247904/690755/Sentinel_Data_Legal_Notice"}
@@ -63,9 +69,9 @@ def sentinel2_item(
     spacecraft = _spacecraft(platform)
     item_id = f"{spacecraft}_T{tile}_{_stamp(start)}_L2A" if is_c1 else _v1_id(spacecraft, tile, sensed_at, sequence)
     properties = {
-        "datetime": _iso(sensed_at),
-        "created": _iso(made),
-        "updated": _iso(made),
+        "datetime": iso(sensed_at),
+        "created": iso(made),
+        "updated": iso(made),
         "platform": platform,
         "constellation": "sentinel-2",
         "instruments": ["msi"],
@@ -77,7 +83,7 @@ def sentinel2_item(
         "mgrs:grid_square": tile[-2:],
         "s2:processing_baseline": baseline,
         "s2:product_type": "S2MSI2A",
-        "s2:generation_time": _iso(made),
+        "s2:generation_time": iso(made),
         "s2:datatake_type": "INS-NOBS",
         **names,
         **_collection_only(is_c1=is_c1, sequence=sequence, offset_applied=offset_applied),
@@ -85,12 +91,12 @@ def sentinel2_item(
     assets = {"nir": _nir_asset(nir_href, affine, shape, baseline)}
     if scl_href is not None:
         assets["scl"] = _scl_asset(scl_href, affine, shape)
-    return _feature(
+    return feature(
         item_id=item_id,
         collection_id=collection,
         properties=properties,
         assets=assets,
-        geometry=_geometry(footprint, tile_outline(tile)),
+        geometry=geometry(footprint, tile_outline(tile)),
         links=[_LICENCE],
     )
 
@@ -130,7 +136,7 @@ def landsat_item(
     sensor, level, path_row, day, _, number, tier = item_id.split("_")
     date = dt.datetime.strptime(day, "%Y%m%d").replace(tzinfo=dt.UTC)
     properties = {
-        "datetime": _iso(sensed_at or date.replace(hour=21, minute=33, second=10, microsecond=976578)),
+        "datetime": iso(sensed_at or date.replace(hour=21, minute=33, second=10, microsecond=976578)),
         "eo:cloud_cover": cloud_cover,
         "view:sun_azimuth": 171.3,
         "view:sun_elevation": 41.2,
@@ -157,12 +163,12 @@ def landsat_item(
     }
     if "pan" in assets:
         assets["pan"] |= _pan_grid(transform, shape)
-    return _feature(
+    return feature(
         item_id=item_id,
         collection_id="landsat-c2l1",
         properties=properties,
         assets=assets,
-        geometry=_geometry(footprint, _JAKOBSHAVN_BOX),
+        geometry=geometry(footprint, _JAKOBSHAVN_BOX),
         links=[],
     )
 
@@ -270,43 +276,6 @@ def _pan_grid(transform: Sequence[float], shape: tuple[int, int]) -> Json:
         "proj:shape": [2 * side - 1 for side in shape],
         "proj:transform": [a / 2, b / 2, c + half, d / 2, e / 2, f - half],
     }
-
-
-def _feature(
-    *, item_id: str, collection_id: str, properties: Json, assets: Json, geometry: Json, links: Sequence[Json]
-) -> Json:
-    points = list(_points(geometry["coordinates"]))
-    extensions = ("eo/v1.1.0", "projection/v1.1.0", "raster/v1.1.0", "view/v1.0.0", "grid/v1.0.0")
-    return {
-        "type": "Feature",
-        "stac_version": "1.0.0",
-        "stac_extensions": [f"{_STAC}/{name}/schema.json" for name in extensions],
-        "id": item_id,
-        "collection": collection_id,
-        "geometry": geometry,
-        "bbox": [f(p[axis] for p in points) for f in (min, max) for axis in (0, 1)],
-        "properties": properties,
-        "assets": assets,
-        "links": list(links),
-    }
-
-
-def _geometry(footprint: Ring | Json | None, default: Ring) -> Json:
-    if isinstance(footprint, dict):
-        return footprint
-    return {"type": "Polygon", "coordinates": [[list(point) for point in footprint or default]]}
-
-
-def _points(coordinates: Sequence[Any]) -> Iterator[Sequence[float]]:
-    if isinstance(coordinates[0], int | float):
-        yield coordinates
-        return
-    for part in coordinates:
-        yield from _points(part)
-
-
-def _iso(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _stamp(moment: dt.datetime) -> str:
