@@ -18,7 +18,10 @@ _SEARCH_MARGIN_M = 5_000.0
 """The catalogue draws footprints with straight lines in longitude and latitude. At 82 N the side of a Landsat scene
 (185 km) bulges 4.9 km beyond such a line; so much wider we ask, and look again ourselves."""
 
-_EDGES_PER_SIDE = 16
+_OUTLINE_EDGE_M = 20_000.0
+"""A line of this length that is straight in longitude and latitude bulges 60 m at 82 N, far below the margin."""
+
+_LEAST_EDGES_PER_SIDE = 4
 _EDGE_M = 5_000.0
 """A straight line of this length in one projected CRS departs from a straight line in another by well under 10 m."""
 
@@ -98,8 +101,9 @@ def _polygons(shape: BaseGeometry) -> list[Polygon]:
 def _outline_parts(region: Region) -> list[Polygon]:
     """Outline in longitude and latitude as polygons between -180 and 180."""
     frame = box(*region.bounds).buffer(_SEARCH_MARGIN_M, join_style="mitre")
-    side = max(frame.bounds[2] - frame.bounds[0], frame.bounds[3] - frame.bounds[1])
-    corners = shapely.get_coordinates(shapely.segmentize(frame.exterior, side / _EDGES_PER_SIDE))
+    side = min(frame.bounds[2] - frame.bounds[0], frame.bounds[3] - frame.bounds[1])
+    edge_m = min(_OUTLINE_EDGE_M, side / _LEAST_EDGES_PER_SIDE)
+    corners = shapely.get_coordinates(shapely.segmentize(frame.exterior, edge_m))
     transformer = Transformer.from_crs(region.crs, LONGITUDE_LATITUDE, always_xy=True)
     longitudes, latitudes = transformer.transform(*corners.T)
     ring = list(zip(np.unwrap(longitudes, period=_TURN), latitudes, strict=True))
