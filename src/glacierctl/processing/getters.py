@@ -2,7 +2,6 @@
 
 import ssl
 from pathlib import Path
-from typing import Never
 
 import certifi
 import urllib3
@@ -46,11 +45,11 @@ class HttpGetter:
                 response.drain_conn() if response.status == _PARTIAL else response.close()
                 response.release_conn()
         except SSLError as error:
-            _refuse(href, f"the server's certificate is not trusted ({error})", transient=False)
-        except ReadTimeoutError:
-            _refuse(href, "the server stopped sending", transient=True)
+            raise _refusal(href, f"the server's certificate is not trusted ({error})", transient=False) from error
+        except ReadTimeoutError as error:
+            raise _refusal(href, "the server stopped sending", transient=True) from error
         except HTTPError as error:
-            _refuse(href, _plain(error), transient=True)
+            raise _refusal(href, _plain(error), transient=True) from error
 
 
 class LocalGetter:
@@ -79,10 +78,10 @@ def _piece(href: str, response: urllib3.BaseHTTPResponse, start: int, stop: int)
     if response.status == _WHOLE:
         return _accept_whole(href, response, start, stop)
     if response.status == _MISSING:
-        _refuse(href, "there is no such file (404)", transient=False, hint=_GONE_HINT)
+        raise _refusal(href, "there is no such file (404)", transient=False, hint=_GONE_HINT)
     if response.status in _DENIED:
-        _refuse(href, f"access is denied ({response.status})", transient=False, hint=_DENIED_HINT)
-    _refuse(
+        raise _refusal(href, f"access is denied ({response.status})", transient=False, hint=_DENIED_HINT)
+    raise _refusal(
         href,
         f"the server answers {response.status} {response.reason or ''}".rstrip(),
         transient=response.status in _TRY_LATER,
@@ -96,7 +95,7 @@ _DENIED_HINT = "Check that the catalogue's files are public, or set up credentia
 def _size_of_whole(href: str, response: urllib3.BaseHTTPResponse) -> int:
     total = response.headers.get("Content-Range", "").rpartition("/")[2]
     if not total.isdigit():
-        _refuse(href, "the server does not say how large the file is", transient=False)
+        raise _refusal(href, "the server does not say how large the file is", transient=False)
     return int(total)
 
 
@@ -105,11 +104,11 @@ def _accept_whole(href: str, response: urllib3.BaseHTTPResponse, start: int, sto
     kind = response.headers.get("Content-Type", "")
     if "xml" in kind or "html" in kind:
         page = " ".join(response.read(300).decode("utf-8", "replace").split())
-        _refuse(href, f"the server sent a page instead of the file: {page}", transient=False)
+        raise _refusal(href, f"the server sent a page instead of the file: {page}", transient=False)
     size = int(response.headers.get("Content-Length", -1))
     if start == 0 and 0 <= size <= stop:
         return Piece(response.read(), size)
-    _refuse(
+    raise _refusal(
         href,
         "the server ignores range requests and would send the whole file",
         transient=False,
@@ -122,5 +121,5 @@ def _plain(error: HTTPError) -> str:
     return f"the connection failed ({str(cause).rpartition(': ')[2] or type(cause).__name__})"
 
 
-def _refuse(href: str, why: str, *, transient: bool, hint: str = _SERVER_HINT) -> Never:
-    raise ReadError(f"{href} cannot be read", why=why, hint=hint, href=href, transient=transient)
+def _refusal(href: str, why: str, *, transient: bool, hint: str = _SERVER_HINT) -> ReadError:
+    return ReadError(f"{href} cannot be read", why=why, hint=hint, href=href, transient=transient)

@@ -1,0 +1,102 @@
+"""Files that must be had whole: JPEG2000, and TIFFs laid out in strips. GDAL reads them, from a local disk."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from glacierctl.errors import ReadError
+from glacierctl.model import SourceFile
+from glacierctl.processing.raster import Block, Pixels, Run, block_size, to_pixels
+from glacierctl.processing.tiff import catalogued_transform
+from glacierctl.processing.transport import Transport
+
+_BLOCK_SHAPE = (1024, 1024)
+"""Sentinel-2's own JPEG2000 tiles are as large."""
+_COPY_BYTES = 8 << 20
+
+
+class WholeRaster:
+    """A `Raster` whose file lies on a local disk and is read by GDAL, a block at a time."""
+
+    def __init__(self, path: Path, source: SourceFile) -> None:
+        self.href = source.href
+        self._lock = threading.Lock()
+        try:
+            self._dataset = rasterio.open(path)
+        except RasterioError as error:
+            raise _damaged(self.href, error) from error
+        self.shape: tuple[int, int] = self._dataset.shape
+        self.block_shape: tuple[int, int] = _BLOCK_SHAPE
+        self.crs = _authority(self._dataset) or source.crs or ""
+        has_place = self._dataset.transform != Affine.identity()
+        self.transform: Affine = self._dataset.transform if has_place else catalogued_transform(source, self.shape)
+        if not self.crs:
+            raise _damaged(self.href, "neither the file nor the catalogue names its coordinate reference system")
+
+    def runs(self, blocks: Iterable[Block]) -> Sequence[Run]:
+        """See `Raster.runs`. The bytes are on disk already, so a run is one block and names no bytes."""
+        return [Run((block,), 0, 0) for block in sorted(set(blocks))]
+
+    def fetch(self, run: Run) -> dict[Block, bytes]:
+        """See `Raster.fetch`; `decode` reads."""
+        return dict.fromkeys(run.blocks, b"")
+
+    def decode(self, block: Block, encoded: bytes) -> Pixels:  # noqa: ARG002 - the file is at hand
+        """See `Raster.decode`."""
+        height, width = block_size(self, block)
+        window = Window(block[1] * _BLOCK_SHAPE[1], block[0] * _BLOCK_SHAPE[0], width, height)
+        return self._read(window=window)
+
+    def coarsest(self) -> Pixels:
+        """See `Raster.coarsest`; about as large as that of a COG."""
+        factor = max(1, max(self.shape) // 512)
+        return self._read(out_shape=(self.shape[0] // factor, self.shape[1] // factor))
+
+    def _read(self, **what: object) -> Pixels:
+        try:
+            with self._lock:  # a GDAL dataset belongs to one thread at a time
+                values = self._dataset.read(1, **what)
+        except RasterioError as error:
+            raise _damaged(self.href, error) from error
+        return to_pixels(np.asarray(values), self._dataset.nodata, self.href)
+
+
+def open_whole(source: SourceFile, transport: Transport, scratch: Path) -> WholeRaster:
+    """Raster of any file that GDAL reads; a remote one is copied to `scratch` first, with its sidecar if it has one.
+
+    Raises:
+        ReadError: it cannot be had, or GDAL does not know it.
+    """
+    if "://" not in source.href:
+        return WholeRaster(Path(source.href), source)
+    path = scratch / f"source-{len(list(scratch.iterdir()))}{Path(source.href).suffix}"
+    _copy(source.href, path, transport)
+    return WholeRaster(path, source)
+
+
+def _copy(href: str, path: Path, transport: Transport) -> None:
+    with path.open("wb") as target:
+        piece = transport.read(href, 0, _COPY_BYTES)
+        target.write(piece.data)
+        for start in range(_COPY_BYTES, piece.file_size, _COPY_BYTES):
+            target.write(transport.read_exactly(href, start, min(start + _COPY_BYTES, piece.file_size)))
+
+
+def _authority(dataset: rasterio.DatasetReader) -> str | None:
+    authority = dataset.crs.to_authority() if dataset.crs else None
+    return ":".join(authority) if authority else None
+
+
+def _damaged(href: str, why: object) -> ReadError:
+    return ReadError(
+        f"{href} cannot be read",
+        why=str(why),
+        hint="The file is damaged or of a kind that is not known here. Leave this date out, or ask the provider.",
+        href=href,
+    )
