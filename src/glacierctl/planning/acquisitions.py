@@ -10,7 +10,7 @@ from shapely.geometry.base import BaseGeometry
 
 from glacierctl.choices import Satellite
 from glacierctl.model import Acquisition, Region, Rejected, Scene, Superseded
-from glacierctl.planning.footprints import Footprints
+from glacierctl.planning.footprints import Footprints, Projector
 from glacierctl.planning.scenes import Sentinel2Name
 
 OTHER_TILE = "its tile is not among those the region is made of"
@@ -49,7 +49,7 @@ def group(
         Acquisitions in order of time, and the scenes that see the region but are not used, each with its reason.
         Scenes that do not see the region are in neither.
     """
-    seen = (footprints or Footprints(scenes, region.crs)).within(region)
+    seen = (footprints or Footprints(scenes, region.crs, Projector())).within(region)
     passes: dict[tuple[str, ...], list[_SeenScene]] = defaultdict(list)
     rejected = []
     for scene, part in sorted(seen, key=lambda pair: pair[0].item_id):

@@ -22,7 +22,7 @@ _OUTLINE_EDGE_M = 20_000.0
 """A line of this length that is straight in longitude and latitude bulges 60 m at 82 N, far below the margin."""
 
 _LEAST_EDGES_PER_SIDE = 4
-_EDGE_M = 5_000.0
+EDGE_M = 5_000.0
 """A straight line of this length in one projected CRS departs from a straight line in another by well under 10 m."""
 
 _HALF_TURN = 180.0
@@ -36,44 +36,31 @@ def search_area(regions: Sequence[Region]) -> MultiPolygon:
     return MultiPolygon(_polygons(merged))
 
 
-class Footprints:
-    """Footprints of scenes in one projected CRS, found by place.
+class Projector:
+    """Moves shapes between CRSs; keeps what it needs for that, which takes longer to make than to use."""
 
-    Footprints are drawn in the UTM zone of their image, then transformed: there their sides are straight, while in
-    longitude and latitude they are off by up to 1.5 km, and those that cross the antimeridian are torn.
-    """
-
-    def __init__(self, scenes: Sequence[Scene], crs: str) -> None:
-        """Transform the footprints of `scenes` to `crs`, an authority code of a projected CRS."""
-        self._scenes = tuple(scenes)
-        self._crs = crs
+    def __init__(self) -> None:
         self._transformers: dict[tuple[str, str], Transformer | None] = {}
-        self._shapes = [self._projected(scene) for scene in self._scenes]
-        self._tree = STRtree(self._shapes)
 
-    def within(self, region: Region) -> list[tuple[Scene, BaseGeometry]]:
-        """Scenes that see something of a region, and what they see of it; in the order that the scenes were given."""
-        frame = box(*region.bounds)
-        touching = sorted(self._tree.query(frame, predicate="intersects").tolist())
-        seen = ((self._scenes[index], self._shapes[index].intersection(frame)) for index in touching)
-        return [(scene, shape) for scene, shape in seen if shape.area > 0]
-
-    def _projected(self, scene: Scene) -> BaseGeometry:
-        drawn_in = scene.image.crs or LONGITUDE_LATITUDE
-        shape = self._moved(_shape(scene), LONGITUDE_LATITUDE, drawn_in)
-        if shape.is_empty and drawn_in != LONGITUDE_LATITUDE:
-            return _valid(self._moved(_shape(scene), LONGITUDE_LATITUDE, self._crs))
-        if drawn_in not in {LONGITUDE_LATITUDE, self._crs}:
-            shape = shapely.segmentize(_valid(shape), _EDGE_M)
-        return _valid(self._moved(shape, drawn_in, self._crs))
-
-    def _moved(self, shape: BaseGeometry, source: str, target: str) -> BaseGeometry:
-        """The shape in another CRS; empty where that cannot be done."""
+    def move(self, shape: BaseGeometry, source: str, target: str) -> BaseGeometry:
+        """Transform the corners of `shape`, (x, y) in `source`, to `target`; empty where that cannot be done."""
         transformer = self._transformer(source, target)
         if transformer is None:
             return Polygon()
         moved = shapely.transform(shape, lambda points: np.column_stack(transformer.transform(*points.T)))
         return moved if np.isfinite(shapely.get_coordinates(moved)).all() else Polygon()
+
+    def footprint(self, scene: Scene, crs: str) -> BaseGeometry:
+        """Footprint of `scene` in the projected `crs`, empty if that is impossible.
+
+        It is drawn in the UTM zone of its image, then transformed: there its sides are straight, while in longitude
+        and latitude they are off by up to 1.5 km, and those that cross the antimeridian are torn.
+        """
+        drawn_in = scene.image.crs or LONGITUDE_LATITUDE
+        shape = _valid(self.move(_shape(scene), LONGITUDE_LATITUDE, drawn_in))
+        if shape.is_empty or drawn_in == LONGITUDE_LATITUDE:
+            return _valid(self.move(_shape(scene), LONGITUDE_LATITUDE, crs))
+        return shape if drawn_in == crs else _valid(self.move(shapely.segmentize(shape, EDGE_M), drawn_in, crs))
 
     def _transformer(self, source: str, target: str) -> Transformer | None:
         pair = (source, target)
@@ -83,6 +70,23 @@ class Footprints:
             except CRSError:
                 self._transformers[pair] = None
         return self._transformers[pair]
+
+
+class Footprints:
+    """Footprints of scenes in one projected CRS, found by place."""
+
+    def __init__(self, scenes: Sequence[Scene], crs: str, projector: Projector) -> None:
+        """Transform the footprints of `scenes` to `crs`, an authority code of a projected CRS."""
+        self._scenes = tuple(scenes)
+        self._shapes = [projector.footprint(scene, crs) for scene in self._scenes]
+        self._tree = STRtree(self._shapes)
+
+    def within(self, region: Region) -> list[tuple[Scene, BaseGeometry]]:
+        """Scenes that see something of a region, and what they see of it; in the order that the scenes were given."""
+        frame = box(*region.bounds)
+        touching = sorted(self._tree.query(frame, predicate="intersects").tolist())
+        seen = ((self._scenes[index], self._shapes[index].intersection(frame)) for index in touching)
+        return [(scene, shape) for scene, shape in seen if shape.area > 0]
 
 
 def _shape(scene: Scene) -> BaseGeometry:
