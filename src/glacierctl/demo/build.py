@@ -101,6 +101,6 @@ def _is_complete(folder: Path) -> bool:
     try:
         said = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
         sizes = {name: (folder / name).stat().st_size for name in said["files"]}
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError, LookupError):
         return False
     return bool(said == {"edition": _EDITION, "version": __version__, "files": sizes})
