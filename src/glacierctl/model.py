@@ -321,6 +321,10 @@ class Product(Value):
     """What it took."""
 
 
+Reason = Literal["exists", "coverage", "cloud", "no valid pixels", "deadline"]
+"""Why there is no new product, in one word, for counting."""
+
+
 class Skipped(Value):
     """No image was made now, for a reason that is not an error."""
 
@@ -329,7 +333,7 @@ class Skipped(Value):
     """Region's name."""
     product: str
     """Product's name."""
-    reason: Literal["exists", "coverage", "cloud", "no valid pixels", "deadline"]
+    reason: Reason
     """In one word, for counting."""
     detail: str
     """In a sentence, with the figure."""

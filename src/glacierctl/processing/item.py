@@ -1,0 +1,163 @@
+"""The STAC item of a product: what it is, where it came from, what was decided on the way."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pystac
+from odc.geo.geobox import GeoBox
+from shapely.geometry import mapping
+
+from glacierctl import __version__
+from glacierctl.choices import Satellite
+from glacierctl.model import Acquisition, OffsetDecision, Options, Region
+from glacierctl.processing.raster import FILL_VALUE
+
+_EXTENSIONS = [
+    "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
+    "https://stac-extensions.github.io/file/v2.1.0/schema.json",
+]
+_CONSTELLATION = {Satellite.SENTINEL2: "sentinel-2", Satellite.LANDSAT: "landsat"}
+_OUTLINE_POINTS_PER_SIDE = 8
+_COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+_SHA256_MULTIHASH = "1220"
+"""Code of SHA-256 and its length in bytes: https://github.com/multiformats/multihash"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What processing found out about a product."""
+
+    region: Region
+    """Where."""
+    acquisition: Acquisition
+    """What it was made of."""
+    options: Options
+    """How it was made."""
+    grid: GeoBox
+    """Its pixels."""
+    coverage: float
+    """Share of the region with valid pixels."""
+    cloud_share: float | None
+    """Share of cloud over the classified pixels."""
+    offsets: tuple[OffsetDecision, ...]
+    """Scene by scene."""
+
+
+def tags(facts: Facts) -> dict[str, str]:
+    """Provenance for the GeoTIFF itself, which may travel without its item."""
+    scenes = facts.acquisition.scenes
+    return {
+        "TIFFTAG_SOFTWARE": f"glacierctl {__version__}",
+        "TIFFTAG_DATETIME": facts.acquisition.acquired_at.strftime("%Y:%m:%d %H:%M:%S"),
+        "PRODUCT": facts.acquisition.product,
+        "REGION": facts.region.name,
+        "ACQUIRED_AT": _utc(facts.acquisition.acquired_at),
+        "PLATFORM": scenes[0].platform,
+        "SOURCE_FILES": ",".join(scene.source_file for scene in scenes),
+        "SOURCE_ITEMS": ",".join(scene.item_id for scene in scenes),
+        "RESAMPLING": str(facts.options.resampling),
+        "SUBTRACTED_DN": ",".join(str(decision.subtract_dn) for decision in facts.offsets),
+    }
+
+
+def product_item(facts: Facts, image: Path, quicklook: bytes) -> bytes:
+    """The item as JSON. Nothing in it depends on when or where it was made: same input, same bytes.
+
+    Args:
+        facts: what is known of the product.
+        image: the finished GeoTIFF.
+        quicklook: the finished PNG.
+    """
+    product = facts.acquisition.product
+    outline = facts.grid.extent.segmented(_side(facts.grid) / _OUTLINE_POINTS_PER_SIDE).to_crs("EPSG:4326").geom
+    item = pystac.Item(
+        id=f"{facts.region.name}_{product}",
+        geometry=_rounded(mapping(outline)),
+        bbox=[round(value, 6) for value in outline.bounds],
+        datetime=facts.acquisition.acquired_at,
+        properties=_properties(facts),
+        stac_extensions=_EXTENSIONS,
+    )
+    item.add_asset("image", _image_asset(facts, image))
+    item.add_asset(
+        "quicklook",
+        pystac.Asset(
+            f"./{product}.png",
+            media_type=pystac.MediaType.PNG,
+            roles=["overview"],
+            extra_fields=_file_fields(hashlib.sha256(quicklook), len(quicklook)),
+        ),
+    )
+    for scene in facts.acquisition.scenes:
+        item.add_link(pystac.Link("derived_from", scene.item_href, pystac.MediaType.GEOJSON, scene.item_id))
+    return (json.dumps(item.to_dict(include_self_link=False), indent=2) + "\n").encode()
+
+
+def _properties(facts: Facts) -> dict[str, Any]:
+    scene, grid = facts.acquisition.scenes[0], facts.grid
+    properties: dict[str, Any] = {
+        "platform": scene.platform,
+        "constellation": _CONSTELLATION[scene.satellite],
+        "gsd": abs(grid.affine.a),
+        "proj:code": str(grid.crs),
+        "proj:shape": [grid.height, grid.width],
+        "proj:transform": list(grid.affine)[:6],
+        "proj:bbox": list(facts.region.bounds),
+        "processing:software": {"glacierctl": __version__},
+        "processing:lineage": (
+            "Source blocks merged in order of preference, first valid pixel wins; "
+            f"one {facts.options.resampling} resampling onto the region's grid"
+        ),
+        "glacierctl:region": facts.region.name,
+        "glacierctl:product": facts.acquisition.product,
+        "glacierctl:resampling": str(facts.options.resampling),
+        "glacierctl:coverage": round(facts.coverage, 6),
+        "glacierctl:cloud_share": None if facts.cloud_share is None else round(facts.cloud_share, 6),
+        "glacierctl:offsets": [decision.model_dump() for decision in facts.offsets],
+        "glacierctl:superseded": [loser.model_dump() for loser in facts.acquisition.superseded],
+    }
+    if facts.cloud_share is not None:
+        properties["eo:cloud_cover"] = round(100 * facts.cloud_share, 4)
+    return properties
+
+
+def _image_asset(facts: Facts, image: Path) -> pystac.Asset:
+    with image.open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256")
+    band = {
+        "name": facts.acquisition.scenes[0].band,
+        "data_type": "uint16",
+        "nodata": FILL_VALUE,
+        "raster:spatial_resolution": abs(facts.grid.affine.a),
+        "raster:sampling": "area",
+    }
+    return pystac.Asset(
+        f"./{facts.acquisition.product}.tif",
+        media_type=_COG,
+        roles=["data"],
+        extra_fields={"bands": [band], **_file_fields(checksum, image.stat().st_size)},
+    )
+
+
+def _file_fields(checksum: "hashlib._Hash", size: int) -> dict[str, Any]:
+    return {"file:checksum": _SHA256_MULTIHASH + checksum.hexdigest(), "file:size": size}
+
+
+def _side(grid: GeoBox) -> float:
+    return float(max(grid.height, grid.width) * abs(grid.affine.a))
+
+
+def _rounded(geometry: dict[str, Any]) -> dict[str, Any]:
+    rings = [[[round(x, 6), round(y, 6)] for x, y in ring] for ring in geometry["coordinates"]]
+    return {"type": geometry["type"], "coordinates": rings}
+
+
+def _utc(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
