@@ -8,7 +8,8 @@ import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
 
 from glacierctl.errors import ReadError
-from glacierctl.processing.transport import Piece, ReadPolicy
+from glacierctl.processing.transport import ReadPolicy
+from glacierctl.storage.ranges import Piece
 
 _TRY_LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 _DENIED = frozenset({401, 403})

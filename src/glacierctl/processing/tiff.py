@@ -11,7 +11,8 @@ from affine import Affine
 from glacierctl.errors import ReadError
 from glacierctl.model import SourceFile
 from glacierctl.processing.raster import Block, Pixels, Run, block_size, to_pixels
-from glacierctl.processing.transport import Piece, Transport
+from glacierctl.processing.transport import Transport
+from glacierctl.storage.ranges import Piece
 
 HEADER_BYTES = 16 * 1024
 """Read at once on opening. A Sentinel-2 COG's header takes about 3 kB, a Landsat COG's up to 60 kB."""

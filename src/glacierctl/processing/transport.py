@@ -5,11 +5,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from glacierctl.errors import ReadError
 from glacierctl.model import Usage
+from glacierctl.storage.ranges import Piece, RangeGetter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,27 +34,6 @@ class ReadPolicy:
         https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
         """
         return jitter * min(self.max_backoff_s, self.backoff_s * 2.0 ** (attempt - 1))
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Bytes `start` to `start + len(data)` of a file."""
-
-    data: bytes
-    """Fewer than asked for only where the file ends."""
-    file_size: int
-    """Size of the whole file in bytes."""
-
-
-class RangeGetter(Protocol):
-    """One way to get at files: https, S3, a local disk."""
-
-    def get(self, href: str, start: int, stop: int) -> Piece:
-        """Bytes `start` (inclusive) to `stop` (exclusive).
-
-        Raises:
-            ReadError: with `transient` telling whether another attempt can help.
-        """
 
 
 class Transport:

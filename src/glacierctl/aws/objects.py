@@ -1,0 +1,72 @@
+"""Byte ranges of objects on S3, the reader paying where a bucket asks for it."""
+
+import threading
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+
+from glacierctl.errors import ReadError
+from glacierctl.storage.ranges import Piece
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_LASTING = frozenset({"NoSuchKey", "NoSuchBucket", "404", "AccessDenied", "403", "InvalidAccessKeyId",
+                      "SignatureDoesNotMatch", "ExpiredToken", "PermanentRedirect"})  # fmt: skip
+_BEYOND_THE_END = frozenset({"InvalidRange", "416"})
+_MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
+
+
+class S3Getter:
+    """Ranges of `s3://` addresses. Safe to use from many threads; the client is made at the first read."""
+
+    def __init__(self, client: "Callable[[], S3Client]", requester_pays: Collection[str]) -> None:
+        """`requester_pays` are the buckets whose reads the reader agrees to pay for."""
+        self._make_client = client
+        self._client: S3Client | None = None
+        self._lock = threading.Lock()
+        self._requester_pays = frozenset(requester_pays)
+
+    def get(self, href: str, start: int, stop: int) -> Piece:
+        """See `RangeGetter.get`."""
+        address = urlsplit(href)
+        payer = {"RequestPayer": "requester"} if address.netloc in self._requester_pays else {}
+        wanted = f"bytes={start}-{stop - 1}"
+        try:
+            answer = self._connected().get_object(
+                Bucket=address.netloc, Key=address.path.lstrip("/"), Range=wanted, **payer
+            )
+            return Piece(answer["Body"].read(), int(answer["ContentRange"].rpartition("/")[2]))
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in _BEYOND_THE_END:
+                return Piece(b"", start)
+            raise _refusal(href, code, error.response["Error"].get("Message", ""), pays=bool(payer)) from error
+        except NoCredentialsError as error:
+            raise _refusal(href, "AccessDenied", "there are no AWS credentials", pays=bool(payer)) from error
+        except (BotoCoreError, HTTPClientError) as error:
+            raise _refusal(href, type(error).__name__, str(error), pays=bool(payer)) from error
+
+    def _connected(self) -> "S3Client":
+        with self._lock:
+            if self._client is None:
+                self._client = self._make_client()
+            return self._client
+
+
+def _refusal(href: str, code: str, message: str, *, pays: bool) -> ReadError:
+    if code in _MISSING:
+        hint = "The catalogue lists a file that its archive does not hold. Leave this date out, or ask the provider."
+    elif pays:
+        hint = "These files are paid for by their reader: set up AWS credentials (`aws configure`), then try again."
+    else:
+        hint = "Check the AWS credentials and that they may read this bucket."
+    return ReadError(
+        f"{href} cannot be read",
+        why=f"S3 answers {code}" + (f": {message}" if message else ""),
+        hint=hint if code in _LASTING else "Try again later.",
+        href=href,
+        transient=code not in _LASTING,
+    )
