@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from glacierctl.cli import show
+from glacierctl.cli import regions, show
 from glacierctl.cli.help import new_app
 from glacierctl.errors import GlacierctlError
 
@@ -52,6 +52,9 @@ def root(
     """Stacks of co-gridded Sentinel-2 and Landsat images of glacier regions."""
     del version
     context.ensure_object(Asked).traceback = show_traceback
+
+
+app.add_typer(regions.app)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

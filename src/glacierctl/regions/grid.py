@@ -3,10 +3,8 @@
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from glacierctl.errors import RegionError
 from glacierctl.model import Region
-
-_WHOLE_PIXEL_TOLERANCE = 1e-6
+from glacierctl.regions.shape import grid_shape
 
 
 def region_grid(region: Region, resolution_m: float) -> GeoBox:
@@ -18,13 +16,6 @@ def region_grid(region: Region, resolution_m: float) -> GeoBox:
     Raises:
         RegionError: the sides are not whole numbers of pixels.
     """
-    xmin, ymin, xmax, ymax = region.bounds
-    width, height = (xmax - xmin) / resolution_m, (ymax - ymin) / resolution_m
-    shape = (round(height), round(width))
-    if max(abs(height - shape[0]), abs(width - shape[1])) > _WHOLE_PIXEL_TOLERANCE or min(shape) < 1:
-        raise RegionError(
-            f"the region {region.name} has no whole number of {resolution_m:g} m pixels",
-            why=f"its sides are {xmax - xmin:g} m and {ymax - ymin:g} m",
-            hint=f"Use bounds whose sides are multiples of {resolution_m:g} m.",
-        )
-    return GeoBox(shape, Affine(resolution_m, 0, xmin, 0, -resolution_m, ymax), region.crs)
+    xmin, _, _, ymax = region.bounds
+    affine = Affine(resolution_m, 0, xmin, 0, -resolution_m, ymax)
+    return GeoBox(grid_shape(region, resolution_m), affine, region.crs)
