@@ -18,11 +18,11 @@ app = new_app(name="regions", help="The catalogue of regions: list, show, import
 
 _RESOLUTIONS_M = (10, 15)
 _COLUMNS = (
-    show.Column("name"),
-    show.Column("km2", numeric=True),
-    show.Column("10 m pixels", numeric=True),
+    show.Column("name", whole=True),
+    show.Column("km2", numeric=True, whole=True),
+    show.Column("10 m pixels", numeric=True, whole=True),
     show.Column("tiles"),
-    show.Column("origin"),
+    show.Column("origin", whole=True),
 )
 
 
@@ -106,9 +106,10 @@ def import_regions(
 ) -> None:
     """Add the regions of a file to the catalogue.
 
-    All of them are added, or none if anything is wrong. A CSV has the columns xmin, ymin, xmax and ymax, or shapes as WKT in a column geometry or wkt. Boxes in EPSG:3413
-    are taken exactly; other shapes become their bounding box there. Sides that are no multiples of 30 m (whole pixels
-    of both Sentinel-2 and Landsat) grow outward. Without tiles, every scene that overlaps is used.
+    All of them are added, or none if anything is wrong. A CSV has the columns xmin, ymin, xmax and ymax, or shapes as
+    WKT in a column geometry or wkt. Boxes in EPSG:3413 are taken exactly; other shapes become their bounding box
+    there. Sides that are no multiples of 30 m (whole pixels of both Sentinel-2 and Landsat) grow outward. Without
+    tiles, every scene that overlaps is used.
 
     Examples:
       glacierctl regions import glaciers.gpkg
@@ -206,7 +207,7 @@ def _shape(region: "Region", resolution_m: float) -> tuple[int, int] | None:
 
 def _row(region: "Region", catalogue: "RegionCatalogue") -> tuple[str, ...]:
     size = _size(_shape(region, _RESOLUTIONS_M[0]))
-    return region.name, f"{region.area_km2:.0f}", size, ",".join(region.tiles), catalogue.origin(region.name)
+    return region.name, f"{region.area_km2:.0f}", size, ", ".join(region.tiles), catalogue.origin(region.name)
 
 
 def _size(shape: tuple[int, int] | None) -> str:

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 
@@ -33,6 +33,8 @@ class Column:
     """Header, with the unit if there is one."""
     numeric: bool = False
     """Numbers stand to the right."""
+    whole: bool = False
+    """Never broken over two lines, so that it can be copied."""
 
 
 def result_console() -> "Console":
@@ -70,7 +72,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, cap
     if console.is_terminal:
         console.print(_rich_table(columns, rows))
         if caption:
-            console.print(caption, style="dim")
+            console.print(f"\n{caption}", style="dim")
         return
     for line in _plain_table(columns, rows):
         sys.stdout.write(line + "\n")
@@ -148,13 +150,13 @@ def _styled(*parts: tuple[str, str]) -> Any:
 
 
 def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Any:
-    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.title, justify="right" if column.numeric else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if column.numeric else "left"
+        table.add_column(column.title, justify=justify, overflow="fold", no_wrap=column.whole)
     for row in rows:
         table.add_row(*map(Text, row))
     return table
