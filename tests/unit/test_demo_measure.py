@@ -8,7 +8,7 @@ import rasterio
 from affine import Affine
 
 from glacierctl.demo.build import truth
-from glacierctl.demo.measure import compare, measure
+from glacierctl.demo.measure import compare, measure, measure_products
 from glacierctl.demo.passes import demo_passes
 from glacierctl.demo.tiles import demo_region
 
@@ -63,12 +63,36 @@ def test_nothing_in_common_gives_no_figures() -> None:
     assert np.isnan(found.rms_dn)
 
 
-def test_a_product_on_disk_is_measured_on_its_own_grid(tmp_path: Path) -> None:
-    path = tmp_path / "product.tif"
+def write_product(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     profile = {"driver": "GTiff", "width": 384, "height": 320, "count": 1, "dtype": "uint16", "nodata": 0}
     with rasterio.open(path, "w", **profile, crs="EPSG:3413", transform=GRID) as target:
-        target.write(np.rint(truth(EDGE, GRID, SHAPE)).astype("uint16"), 1)
+        target.write(np.rint(image).astype("uint16"), 1)
+
+
+def test_a_product_on_disk_is_measured_on_its_own_grid(tmp_path: Path) -> None:
+    path = tmp_path / "product.tif"
+    write_product(path, truth(EDGE, GRID, SHAPE))
     found = measure(path, EDGE)
     assert found.rms_dn == pytest.approx(1 / np.sqrt(12), rel=0.02)
     assert found.wrong_extent_pixels == 0
     assert found.largest_shift_px < 0.001
+
+
+def test_the_products_of_a_store_are_measured_each_against_its_own_pass(tmp_path: Path) -> None:
+    folder = tmp_path / "sentinel2" / "clipped" / "demo_glacier"
+    names = ["S2A_MSIL2A_20240704T174911_N0510_R141.tif", "S2A_MSIL2A_20240714T174911_N0510_R141.tif"]
+    write_product(folder / names[1], truth(CLOUDY, GRID, SHAPE))
+    write_product(folder / names[0], truth(CLEAR, GRID, SHAPE))
+    found = measure_products(tmp_path)
+    assert [place for place, _ in found] == [folder / name for name in names]
+    assert all(accuracy.rms_dn < 0.3 for _, accuracy in found)
+    assert "px (median of 120 squares" in found[0][1].in_words()
+
+
+def test_a_store_without_products_has_none_to_measure(tmp_path: Path) -> None:
+    assert measure_products(tmp_path) == ()
+
+
+def test_without_any_place_to_measure_the_words_say_so() -> None:
+    assert "nothing" in compare(np.zeros((64, 64)), np.zeros((64, 64))).in_words()

@@ -14,7 +14,7 @@ from shapely import transform as move
 from shapely.geometry import mapping
 
 from glacierctl import __version__
-from glacierctl.demo.passes import OrbitEdge, Pass
+from glacierctl.demo.passes import BASELINE, OrbitEdge, Pass
 from glacierctl.demo.raster import box_on_grid
 from glacierctl.demo.scenes import MARGIN_M, NIR_FILE, NIR_M, SCL_FILE, SCL_M
 from glacierctl.demo.tiles import Tile
@@ -24,7 +24,6 @@ Json = dict[str, Any]
 
 COLLECTION = "sentinel-2-l2a"
 
-_BASELINE = "05.10"
 _REACH_M = 50_000.0
 """Further than any corner of the filled rectangle lies from an orbit edge."""
 _VERTEX_EVERY_M = 1000.0
@@ -102,7 +101,6 @@ def _item(seen: Pass, tile: Tile, region: Bounds) -> Json:
 
 def _properties(seen: Pass, tile: Tile) -> Json:
     start, made = f"{seen.sensed_at:%Y%m%dT%H%M%S}", f"{seen.sensed_at + _PROCESSING_TIME:%Y%m%dT%H%M%S}"
-    orbit, number = f"R{seen.relative_orbit:03}", f"N{_BASELINE}"
     generated = _iso(seen.sensed_at + _PROCESSING_TIME)
     return {
         "created": generated,
@@ -117,10 +115,10 @@ def _properties(seen: Pass, tile: Tile) -> Json:
         "mgrs:grid_square": tile.name[3:],
         "grid:code": f"MGRS-{tile.name}",
         "s2:product_type": "S2MSI2A",
-        "s2:processing_baseline": _BASELINE,
-        "s2:product_uri": f"{seen.spacecraft}_MSIL2A_{start}_N0510_{orbit}_T{tile.name}_{made}.SAFE",
+        "s2:processing_baseline": BASELINE,
+        "s2:product_uri": f"{seen.product}_T{tile.name}_{made}.SAFE",
         "s2:generation_time": generated,
-        "s2:datatake_id": f"G{seen.spacecraft}_{start}_{seen.absolute_orbit:06}_{number}",
+        "s2:datatake_id": f"G{seen.spacecraft}_{start}_{seen.absolute_orbit:06}_N{BASELINE}",
         "s2:datatake_type": "INS-NOBS",
         "s2:sequence": "0",
         "earthsearch:boa_offset_applied": tile.name not in seen.tiles_with_offset,

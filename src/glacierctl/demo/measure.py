@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
+from glacierctl.choices import Satellite
 from glacierctl.demo.build import truth
-from glacierctl.demo.passes import Pass
+from glacierctl.demo.passes import Pass, demo_passes
 from glacierctl.demo.texture import Floats
+from glacierctl.demo.tiles import demo_region
+from glacierctl.storage.layout import product_key
 
 _CHIP_PX = 32
 """Side of the squares whose shift is measured: what feature tracking typically correlates."""
@@ -35,6 +38,30 @@ class Accuracy:
     """Median over these squares of the distance by which the product is displaced; NaN if there are none."""
     largest_shift_px: float
     """The largest of these distances; NaN if there are none."""
+
+    def in_words(self) -> str:
+        """One line for people."""
+        if not self.chips:
+            return "it shows nothing whose place could be measured"
+        return (
+            f"brightness is right to {self.rms_dn:.1f} DN (root mean square; the picture varies by "
+            f"{self.contrast_dn:.0f} DN), place to {self.median_shift_px:.4f} px (median of {self.chips} squares of "
+            f"{_CHIP_PX} px; the worst {self.largest_shift_px:.3f} px)"
+        )
+
+
+def measure_products(store: Path) -> tuple[tuple[Path, Accuracy], ...]:
+    """Compare each of the demo's products that is in a store's folder with the truth, in order of time.
+
+    Returns:
+        (GeoTIFF, how far it is from the truth) of each.
+
+    Raises:
+        rasterio.errors.RasterioIOError: a product cannot be read.
+    """
+    name = demo_region().name
+    places = [(store / product_key(Satellite.SENTINEL2, name, seen.product, "tif"), seen) for seen in demo_passes()]
+    return tuple((place, measure(place, seen)) for place, seen in places if place.is_file())
 
 
 def measure(product: Path, seen: Pass) -> Accuracy:

@@ -15,6 +15,9 @@ from glacierctl.model import Bounds
 DAY_ZERO = dt.datetime(2024, 7, 1, tzinfo=dt.UTC)
 """When the glacier's clock reads 0 days."""
 
+BASELINE = "05.10"
+"""Processing baseline of every scene."""
+
 OFFSET_DN = 1000
 """What processing baselines from 04.00 on add to every pixel."""
 
@@ -76,6 +79,12 @@ class Pass:
     """Edge of the swath, if it crosses the region."""
     tiles_with_offset: tuple[str, ...] = ()
     """Tiles whose file still carries the 1000 DN."""
+
+    @property
+    def product(self) -> str:
+        """Name of the product that it becomes: spacecraft, start, baseline and relative orbit."""
+        number = BASELINE.replace(".", "")
+        return f"{self.spacecraft}_MSIL2A_{self.sensed_at:%Y%m%dT%H%M%S}_N{number}_R{self.relative_orbit:03}"
 
     @property
     def t_days(self) -> float:
