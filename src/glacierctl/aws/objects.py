@@ -12,6 +12,7 @@ from glacierctl.storage.ranges import Piece
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 _LASTING = frozenset({"NoSuchKey", "NoSuchBucket", "404", "AccessDenied", "403", "InvalidAccessKeyId",
                       "SignatureDoesNotMatch", "ExpiredToken", "PermanentRedirect"})  # fmt: skip
@@ -32,22 +33,26 @@ class S3Getter:
     def get(self, href: str, start: int, stop: int) -> Piece:
         """See `RangeGetter.get`."""
         address = urlsplit(href)
-        payer = {"RequestPayer": "requester"} if address.netloc in self._requester_pays else {}
-        wanted = f"bytes={start}-{stop - 1}"
+        pays = address.netloc in self._requester_pays
+        asked: GetObjectRequestTypeDef = {
+            "Bucket": address.netloc,
+            "Key": address.path.lstrip("/"),
+            "Range": f"bytes={start}-{stop - 1}",
+        }
+        if pays:
+            asked["RequestPayer"] = "requester"
         try:
-            answer = self._connected().get_object(
-                Bucket=address.netloc, Key=address.path.lstrip("/"), Range=wanted, **payer
-            )
+            answer = self._connected().get_object(**asked)
             return Piece(answer["Body"].read(), int(answer["ContentRange"].rpartition("/")[2]))
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in _BEYOND_THE_END:
                 return Piece(b"", start)
-            raise _refusal(href, code, error.response["Error"].get("Message", ""), pays=bool(payer)) from error
+            raise _refusal(href, code, error.response["Error"].get("Message", ""), pays=pays) from error
         except NoCredentialsError as error:
-            raise _refusal(href, "AccessDenied", "there are no AWS credentials", pays=bool(payer)) from error
+            raise _refusal(href, "AccessDenied", "there are no AWS credentials", pays=pays) from error
         except (BotoCoreError, HTTPClientError) as error:
-            raise _refusal(href, type(error).__name__, str(error), pays=bool(payer)) from error
+            raise _refusal(href, type(error).__name__, str(error), pays=pays) from error
 
     def _connected(self) -> "S3Client":
         with self._lock:

@@ -16,7 +16,7 @@ def s3_client(aws_region: str, *, connect_timeout_s: float, read_timeout_s: floa
     It does not repeat failed requests: whoever reads does, and counts them. Profiles and `AWS_ENDPOINT_URL` hold.
     """
     session = boto3.Session()
-    return session.client(
+    client: S3Client = session.client(
         "s3",
         region_name=aws_region,
         config=Config(
@@ -27,3 +27,4 @@ def s3_client(aws_region: str, *, connect_timeout_s: float, read_timeout_s: floa
             signature_version=None if session.get_credentials() else botocore.UNSIGNED,
         ),
     )
+    return client

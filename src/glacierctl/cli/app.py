@@ -12,13 +12,17 @@ import typer
 from typer.main import get_command
 
 from glacierctl.cli import regions, show
-from glacierctl.cli.help import new_app
+from glacierctl.cli.help import add_command, new_app
+from glacierctl.cli.plan import plan
+from glacierctl.cli.run_local import run_local
 from glacierctl.errors import GlacierctlError
 
 _FAILED = 1
 _INTERRUPTED = 130
 
 app = new_app(name="glacierctl")
+add_command(app, "run-local", run_local)
+add_command(app, "plan", plan)
 
 
 @dataclass

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from glacierctl.model import Plan
     from glacierctl.planning.estimate import Estimate
     from glacierctl.planning.preview import PreviewedAcquisition, RegionPreview
+    from glacierctl.storage import Store
 
 _COLUMNS = (
     show.Column("region"),
@@ -52,7 +53,6 @@ def plan(
       glacierctl plan --satellite landsat --regions all --start-date 2024-06-01 --end-date 2024-06-30 --json
     """
     from glacierctl.config import current_settings
-    from glacierctl.planning.preview import preview
 
     chosen = select.Selection(
         satellite=satellite,
@@ -71,11 +71,18 @@ def plan(
     settings = current_settings(chosen.flags())
     now = dt.datetime.now(dt.UTC)
     made = select.find_plan(select.build_request(chosen, settings, now.date()), now)
-    previews = preview(made, select.open_store(settings.output), cores=settings.workers)
+    show_plan(made, select.open_store(settings.output), cores=settings.workers, as_json=as_json)
+
+
+def show_plan(plan: "Plan", store: "Store", *, cores: int, as_json: bool) -> None:
+    """Show a plan beside what the store holds: a table, or one JSON document."""
+    from glacierctl.planning.preview import preview
+
+    previews = preview(plan, store, cores=cores)
     if as_json:
-        show.print_json(plan_document(made, previews))
+        show.print_json(plan_document(plan, previews))
     else:
-        _show(made, previews)
+        _show(plan, previews)
 
 
 def plan_document(plan: "Plan", previews: "Sequence[RegionPreview]") -> dict[str, Any]:

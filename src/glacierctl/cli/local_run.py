@@ -1,0 +1,142 @@
+"""A plan carried out on this machine."""
+
+import datetime as dt
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glacierctl import __version__
+from glacierctl.aws.objects import S3Getter
+from glacierctl.cli.progress import Watcher, watch
+from glacierctl.config import Settings
+from glacierctl.model import Failed, Outcome, Plan, Product, Skipped, Task, Usage
+from glacierctl.planning.tasks import run_id, tasks
+from glacierctl.processing.getters import HttpGetter, LocalGetter
+from glacierctl.processing.lineage import combine_lineage
+from glacierctl.processing.process import Means, process
+from glacierctl.processing.transport import ReadPolicy, Transport
+from glacierctl.runs.ledger import Ledger
+from glacierctl.storage import Store
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """What a run came to."""
+
+    run_id: str
+    """Id of the run and of its ledger."""
+    store_url: str
+    """Where products and ledger lie."""
+    outcomes: tuple[Outcome, ...]
+    """Every acquisition's, in the order of the plan."""
+    usage: Usage
+    """What it took in all."""
+    peak_memory_mb: int
+    """Most memory that this process ever had resident, in units of 10^6 bytes."""
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """Those that were made."""
+        return tuple(one for one in self.outcomes if isinstance(one, Product))
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Those that were not made for a good reason."""
+        return tuple(one for one in self.outcomes if isinstance(one, Skipped))
+
+    @property
+    def failed(self) -> tuple[Failed, ...]:
+        """Those that somebody must look at."""
+        return tuple(one for one in self.outcomes if isinstance(one, Failed))
+
+
+def execute(plan: Plan, store: Store, settings: Settings) -> LocalRun:
+    """Do all that is planned, region by region, keep the ledger of it and show how far it is.
+
+    Raises:
+        StoreError: the ledger cannot be written.
+    """
+    todo = tasks(plan, store.url)
+    ledger = Ledger(store, run_id(plan))
+    transport = new_transport(todo, settings)
+    started = time.monotonic()
+    outcomes: list[Outcome] = []
+    if todo:
+        ledger.open(plan, todo)
+        with watch(sum(len(task.acquisitions) for task in todo)) as watcher:
+            for task in todo:
+                outcomes += _carry_out(task, store, ledger, _means(transport, settings, watcher), watcher)
+    seconds = time.monotonic() - started
+    usage = transport.usage.model_copy(update={"seconds": seconds})
+    return LocalRun(ledger.run_id, store.url, tuple(outcomes), usage, _peak_memory_mb())
+
+
+def new_transport(todo: tuple[Task, ...], settings: Settings) -> Transport:
+    """Reads what the tasks name. AWS is asked for nothing until a scene lies there."""
+    policy = ReadPolicy(
+        attempts=settings.read_attempts,
+        connect_timeout_s=settings.connect_timeout_s,
+        read_timeout_s=settings.read_timeout_s,
+    )
+    http = HttpGetter(policy, user_agent=f"glacierctl/{__version__}")
+    s3 = S3Getter(lambda: _s3_client(settings), requester_pays=_buckets_that_charge(todo))
+    return Transport({"": LocalGetter(), "http": http, "https": http, "s3": s3}, policy)
+
+
+def _carry_out(task: Task, store: Store, ledger: Ledger, means: Means, watcher: Watcher) -> list[Outcome]:
+    """Process a task; its report is written however that ends."""
+    outcomes: list[Outcome] = []
+    started_at = dt.datetime.now(dt.UTC)
+    watcher.begin(task)
+    try:
+        for outcome in process(task, store, means):
+            outcomes.append(outcome)
+            watcher.ended(outcome)
+    finally:
+        ledger.report(task, outcomes, started_at, dt.datetime.now(dt.UTC))
+        combine_lineage(store, task.satellite, task.region.name)
+    return outcomes
+
+
+def _means(transport: Transport, settings: Settings, watcher: Watcher) -> Means:
+    return Means(
+        transport=transport,
+        scratch=Path(tempfile.gettempdir()),
+        workers=settings.workers,
+        on_progress=watcher.progress,
+    )
+
+
+def _s3_client(settings: Settings) -> "S3Client":
+    from glacierctl.aws.session import s3_client
+
+    return s3_client(
+        settings.aws_region,
+        connect_timeout_s=settings.connect_timeout_s,
+        read_timeout_s=settings.read_timeout_s,
+    )
+
+
+def _buckets_that_charge(todo: tuple[Task, ...]) -> set[str]:
+    sources = (
+        source
+        for task in todo
+        for acquisition in task.acquisitions
+        for scene in acquisition.scenes
+        for source in (scene.image, scene.clouds)
+        if source and source.requester_pays
+    )
+    return {source.href.removeprefix("s3://").partition("/")[0] for source in sources}
+
+
+def _peak_memory_mb() -> int:
+    """Of this process; macOS counts in bytes, Linux in KiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6)
