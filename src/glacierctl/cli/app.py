@@ -58,6 +58,7 @@ def root(
     context.ensure_object(Asked).traceback = show_traceback
 
 
+add_command(app, "plan", plan)
 app.add_typer(regions.app)
 
 
