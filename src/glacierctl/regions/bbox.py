@@ -38,10 +38,11 @@ def bbox_region(text: str, crs: str = GREENLAND_CRS) -> BoxRegion:
     """
     asked, source = _parse_bounds(text), parse_crs(crs)
     target = grid_crs_for(asked, source)
-    bounds = grown_to_whole_pixels(transform_box(asked, source, target))
+    bounds = transform_box(asked, source, target)
     problem = size_problem(bounds)
     if problem:
         raise _refused(text, problem)
+    bounds = grown_to_whole_pixels(bounds)
     code = crs_code(target)
     assert code is not None, "grid_crs_for gives only CRS that have a code"
     note = (

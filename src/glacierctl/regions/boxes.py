@@ -77,7 +77,7 @@ def transform_box(bounds: Bounds, source: CRS, target: CRS) -> Bounds:
         return bounds
     try:
         transformer = Transformer.from_crs(source, target, always_xy=True)
-        xmin, ymin, xmax, ymax = transformer.transform_bounds(*bounds, densify_pts=_EDGE_POINTS, errcheck=True)
+        xmin, ymin, xmax, ymax = transformer.transform_bounds(*bounds, densify_pts=_EDGE_POINTS)
     except ProjError as error:
         raise _outside(bounds, source, target, str(error)) from error
     if not all(map(math.isfinite, (xmin, ymin, xmax, ymax))):

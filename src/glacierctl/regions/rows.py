@@ -170,10 +170,10 @@ def _bounds(row: Row, target: CRS, label: str, findings: _Findings) -> Bounds:
         bounds, exact = _box_bounds(row.box, target)
     else:
         bounds, exact = _shape_bounds(row.shape, target)
-    grown = grown_to_whole_pixels(bounds) if size_problem(bounds) is None else bounds
-    problem = size_problem(grown)
+    problem = size_problem(bounds)
     if problem:
         raise ValueError(problem)
+    grown = grown_to_whole_pixels(bounds)
     if not exact:
         findings.reshaped.append(label)
     elif grown != bounds:
