@@ -36,11 +36,11 @@ test: $(VENV)/.dev .venv-stac/.ready servers ## Install what the tests need and 
 .PHONY: check
 check: $(VENV)/.dev ## Style, types, the direction of imports, the lock and the docs
 	@set -x
+	$(VENV)/bin/python -m tests.support.lock_check
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest -q tests/unit/test_rooms.py
-	$(VENV)/bin/python -m tests.support.lock_check
 	$(VENV)/bin/python -m tests.support.docs_check
 
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
