@@ -16,8 +16,8 @@ _TOLERANCE_PX = 0.001
 GDAL_OPTIONS = {
     # opening an array as a dataset is off by default since GDAL 3.10; only `warp` does so, with its own arrays
     "GDAL_MEM_ENABLE_OPEN": "YES",
-    # in MB, not percent: percent looks at the host's memory, not at the Lambda's
-    "GDAL_CACHEMAX": 64,
+    # bytes: rasterio hands integers to GDALSetCacheMax64. Not percent, which looks at the host's memory
+    "GDAL_CACHEMAX": 64 << 20,
     # grid shift files fetched by one machine and not by another would move pixels
     "PROJ_NETWORK": "OFF",
 }
