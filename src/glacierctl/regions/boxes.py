@@ -108,7 +108,7 @@ def size_problem(bounds: Bounds) -> str | None:
     if xmin >= xmax or ymin >= ymax:
         return "it encloses no area: xmin must be below xmax, ymin below ymax"
     if max(xmax - xmin, ymax - ymin) > MAX_SIDE_M:
-        return f"it is {(xmax - xmin) / 1000:.0f} x {(ymax - ymin) / 1000:.0f} km, more than 1000 km a side"
+        return f"it is {(xmax - xmin) / 1000:.6g} x {(ymax - ymin) / 1000:.6g} km, more than 1000 km a side"
     return None
 
 

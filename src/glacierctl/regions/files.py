@@ -15,7 +15,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS
 
 from glacierctl.errors import RegionError
-from glacierctl.model import Region
+from glacierctl.model import GREENLAND_CRS, Region
 from glacierctl.regions.boxes import is_grid_crs, parse_crs
 from glacierctl.regions.columns import ColumnChoice, Table, rows_of
 from glacierctl.regions.rows import ReadRegions, regions_from_rows
@@ -57,7 +57,7 @@ def write_regions(regions: Sequence[Region], path: Path) -> None:
     """Write regions so that reading them back gives exactly the same: GeoPackage, GeoJSON or CSV, by the suffix.
 
     GeoJSON is in longitude and latitude, as its standard demands, where edges are curves; so the exact bounds stand
-    in the columns xmin, ymin, xmax, ymax and crs. A GeoPackage has them too if its regions have several CRS.
+    in the columns xmin, ymin, xmax, ymax and crs. A GeoPackage of regions in EPSG:3413 needs them not.
 
     Raises:
         RegionError: the suffix is another one, or the file cannot be written.
@@ -141,8 +141,8 @@ def _write_csv(regions: Sequence[Region], path: Path) -> None:
 
 def _write_vector(regions: Sequence[Region], path: Path, driver: str) -> None:
     codes = {region.crs for region in regions}
-    crs = codes.pop() if len(codes) == 1 and driver == "GPKG" else _LONLAT
-    rows = [{**_described(region), **(_exact_bounds(region) if crs == _LONLAT else {})} for region in regions]
+    crs = next(iter(codes)) if len(codes) == 1 and driver == "GPKG" else _LONLAT
+    rows = [{**_described(region), **({} if crs == GREENLAND_CRS else _exact_bounds(region))} for region in regions]
     shapes = [_shape(region, crs) for region in regions]
     path.unlink(missing_ok=True)
     frame = gpd.GeoDataFrame(rows, geometry=shapes, crs=crs)
