@@ -44,9 +44,11 @@ def test_what_only_one_of_them_shows_is_counted() -> None:
     exact = truth(CLEAR, GRID, SHAPE)
     image = exact.copy()
     image[:10, :10] = 0
+    image[200, 200] += 77
     found = compare(image, exact)
     assert (found.wrong_extent_pixels, found.valid_pixels, found.chips) == (100, 320 * 384 - 100, 119)
-    assert found.rms_dn == 0
+    assert found.largest_dn == pytest.approx(77)
+    assert found.rms_dn == pytest.approx(77 / np.sqrt(320 * 384 - 100))
 
 
 def test_smooth_cloud_tells_no_place() -> None:

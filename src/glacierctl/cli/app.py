@@ -12,6 +12,7 @@ import typer
 from typer.main import get_command
 
 from glacierctl.cli import regions, show
+from glacierctl.cli.demo import demo
 from glacierctl.cli.help import add_command, new_app
 from glacierctl.cli.plan import plan
 from glacierctl.cli.run_local import run_local
@@ -60,6 +61,7 @@ def root(
 
 add_command(app, "plan", plan)
 app.add_typer(regions.app)
+add_command(app, "demo", demo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -30,6 +30,8 @@ class Accuracy:
     """Pixels where only one of them has data."""
     rms_dn: float
     """Root mean square of the difference in brightness, digital numbers, over the valid pixels."""
+    largest_dn: float
+    """The largest difference in brightness of any valid pixel, digital numbers."""
     contrast_dn: float
     """Standard deviation of the truth over the same pixels, to compare `rms_dn` with."""
     chips: int
@@ -44,9 +46,9 @@ class Accuracy:
         if not self.chips:
             return "it shows nothing whose place could be measured"
         return (
-            f"brightness is right to {self.rms_dn:.1f} DN (root mean square; the picture varies by "
-            f"{self.contrast_dn:.0f} DN), place to {self.median_shift_px:.4f} px (median of {self.chips} squares of "
-            f"{_CHIP_PX} px; the worst {self.largest_shift_px:.3f} px)"
+            f"brightness is right to {self.rms_dn:.1f} DN (root mean square; the worst pixel is {self.largest_dn:.0f} "
+            f"off, the picture varies by {self.contrast_dn:.0f}), place to {self.median_shift_px:.4f} px "
+            f"(median of {self.chips} squares of {_CHIP_PX} px; the worst {self.largest_shift_px:.3f} px)"
         )
 
 
@@ -79,17 +81,20 @@ def measure(product: Path, seen: Pass) -> Accuracy:
 def compare(image: Floats, exact: Floats) -> Accuracy:
     """Compare two images of one grid, (height, width), 0 where there is no data."""
     valid = (image > 0) & (exact > 0)
+    wrong_extent = int(np.count_nonzero((image > 0) != (exact > 0)))
     if not valid.any():
-        return Accuracy(0, int(np.count_nonzero((image > 0) != (exact > 0))), np.nan, np.nan, 0, np.nan, np.nan)
+        return Accuracy(0, wrong_extent, np.nan, np.nan, np.nan, 0, np.nan, np.nan)
+    off = np.abs(image - exact)[valid]
     shifts = np.array([shift for chip in _chips(image, exact) if (shift := _shift(*chip)) is not None])
     return Accuracy(
-        valid_pixels=int(np.count_nonzero(valid)),
-        wrong_extent_pixels=int(np.count_nonzero((image > 0) != (exact > 0))),
-        rms_dn=float(np.sqrt(np.mean((image - exact)[valid] ** 2))),
+        valid_pixels=off.size,
+        wrong_extent_pixels=wrong_extent,
+        rms_dn=float(np.sqrt(np.mean(off**2))),
+        largest_dn=float(off.max()),
         contrast_dn=float(np.std(exact[valid])),
         chips=shifts.size,
         median_shift_px=float(np.median(shifts)) if shifts.size else np.nan,
-        largest_shift_px=float(np.max(shifts)) if shifts.size else np.nan,
+        largest_shift_px=float(shifts.max()) if shifts.size else np.nan,
     )
 
 
