@@ -49,8 +49,8 @@ class StacServer:
                 self._run(STAC_BIN / "pypgstac", "load", kind, file, "--method", "upsert")
 
     def clear(self) -> None:
-        """Delete all items; collections stay."""
-        self.sql("delete from pgstac.items")
+        """Delete all items; collections stay. Counts of earlier searches go too: pgstac keeps them for a day."""
+        self.sql("delete from pgstac.items; delete from pgstac.search_wheres")
 
     def sql(self, statement: str) -> None:
         """Run a statement in the database."""
