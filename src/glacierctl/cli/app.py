@@ -13,17 +13,16 @@ from typer.main import get_command
 
 from glacierctl.cli import regions, show
 from glacierctl.cli.demo import demo
-from glacierctl.cli.help import add_command, new_app
+from glacierctl.cli.help import add_command, asked_help, new_app
 from glacierctl.cli.plan import plan
 from glacierctl.cli.run_local import run_local
 from glacierctl.errors import GlacierctlError
 
+_NAME = "glacierctl"
 _FAILED = 1
 _INTERRUPTED = 130
 
-app = new_app(name="glacierctl")
-add_command(app, "run-local", run_local)
-add_command(app, "plan", plan)
+app = new_app(name=_NAME)
 
 
 @dataclass
@@ -59,6 +58,7 @@ def root(
     context.ensure_object(Asked).traceback = show_traceback
 
 
+add_command(app, "run-local", run_local)
 add_command(app, "plan", plan)
 app.add_typer(regions.app)
 add_command(app, "demo", demo)
@@ -81,8 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str], asked: Asked) -> int:
     as_json = "--json" in arguments
+    program = get_command(app)
+    help_lines = asked_help(program, _NAME, arguments)
+    if help_lines is not None:
+        sys.stdout.write(help_lines + "\n")
+        return 0
     try:
-        code = get_command(app).main(arguments, prog_name="glacierctl", standalone_mode=False, obj=asked)
+        code = program.main(arguments, prog_name=_NAME, standalone_mode=False, obj=asked)
     except BrokenPipeError:
         raise
     except GlacierctlError as error:
@@ -109,7 +114,7 @@ def _show_wrong_usage(error: typer.TyperException, *, as_json: bool) -> None:
         show.say(message)
         return
     context = getattr(error, "ctx", None)
-    command = context.command_path if context else "glacierctl"
+    command = context.command_path if context else _NAME
     why = context.get_usage() if context else ""
     show.print_error(message, why=why, hint=f"See `{command} --help`.", as_json=as_json)
 
@@ -120,7 +125,7 @@ def _show_traceback(error: Exception, asked: Asked) -> None:
 
 
 def _show_bug(error: Exception, arguments: list[str], asked: Asked, *, as_json: bool) -> None:
-    again = shlex.join(["glacierctl", "--traceback", *arguments])
+    again = shlex.join([_NAME, "--traceback", *arguments])
     show.print_error(
         f"glacierctl stopped on {type(error).__name__}: {' '.join(str(error).split())}",
         why="This is a mistake in glacierctl, not in what you asked for.",

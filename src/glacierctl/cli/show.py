@@ -120,7 +120,7 @@ def format_bytes(count: float) -> str:
 
 def format_seconds(seconds: float) -> str:
     """A duration: `0.4 s`, `13 s`, `2 min 05 s`, `1 h 02 min`."""
-    if seconds < _PRECISE_BELOW:
+    if round(seconds, 1) < _PRECISE_BELOW:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < _MINUTE_S:
