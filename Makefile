@@ -72,7 +72,7 @@ servers: ## Install the servers that tests talk to (root and apt; elsewhere thos
 .PHONY: clean
 clean: ## Remove what make made
 	rm -rf .venv .venv-stac $(NEWER:%=.venv-%) .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output
-	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Environments. A stamp file says that all of its packages are there; each is made again when its lock changes.
 $(VENV)/bin/python:
