@@ -11,7 +11,8 @@ import typer
 
 from glacierctl.choices import Resampling, Satellite
 from glacierctl.cli import show
-from glacierctl.errors import GlacierctlError, UsageError
+from glacierctl.cli.completion import complete_regions
+from glacierctl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,19 +24,6 @@ if TYPE_CHECKING:
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}")
 _DATE_HINT = "Write dates as 2024-07-31; they are days in UTC, and both the first and the last are included."
-
-
-def complete_regions(incomplete: str) -> list[str]:
-    """Names that could end what is typed after `--regions`, in which commas separate names."""
-    from glacierctl.config import current_settings
-    from glacierctl.regions.catalogue import RegionCatalogue
-
-    before, comma, last = incomplete.rpartition(",")
-    try:
-        regions = RegionCatalogue.load(current_settings({}).data_dir).regions
-    except GlacierctlError:
-        return []
-    return [f"{before}{comma}{region.name}" for region in regions if region.name.startswith(last)]
 
 
 SatelliteOption = Annotated[Satellite, typer.Option("--satellite", help="Whose scenes to use.")]
