@@ -66,4 +66,4 @@ def classify(values: Pixels, satellite: Satellite) -> Pixels:
 
 def _thin(grid: GeoBox) -> GeoBox:
     shape = (-(-grid.height // _SAMPLE_EVERY), -(-grid.width // _SAMPLE_EVERY))
-    return GeoBox(shape, grid.affine * grid.affine.scale(_SAMPLE_EVERY), grid.crs)
+    return GeoBox(shape, grid.affine @ grid.affine.scale(_SAMPLE_EVERY), grid.crs)

@@ -16,7 +16,7 @@ from glacierctl.choices import Resampling
 from glacierctl.processing.raster import Block, Raster
 
 _STEP = 32
-_KERNEL_RADIUS = {Resampling.NEAREST: 0.5, Resampling.BILINEAR: 1, Resampling.CUBIC: 2, Resampling.LANCZOS: 3}
+KERNEL_RADIUS = {Resampling.NEAREST: 0.5, Resampling.BILINEAR: 1, Resampling.CUBIC: 2, Resampling.LANCZOS: 3}
 """In source pixels. The warp is told never to widen its kernel (XSCALE=1), so these hold at any scale."""
 _MARGIN = 1.0
 """Pixels added around the kernel, for rounding."""
@@ -77,7 +77,7 @@ class Positions:
         """(cells, 4) row_min, col_min, row_max, col_max in source pixels of each cell of a chunk, kernel included."""
         rows = slice(chunk.row // _STEP, -(-(chunk.row + chunk.height) // _STEP) + 1)
         cols = slice(chunk.col // _STEP, -(-(chunk.col + chunk.width) // _STEP) + 1)
-        pad = _KERNEL_RADIUS[resampling] + _MARGIN
+        pad = KERNEL_RADIUS[resampling] + _MARGIN
         low, high = [], []
         for axis in (self.row[rows, cols], self.col[rows, cols]):
             corners = np.stack([axis[:-1, :-1], axis[1:, :-1], axis[:-1, 1:], axis[1:, 1:]])

@@ -1,8 +1,9 @@
 """Scenes of one pass as one image on the grid: the first valid pixel wins, then one resampling.
 
 Scenes that share a lattice of pixels (the tiles of one UTM zone do) are merged before the resampling, so that no
-kernel ever meets the edge between them: their seams do not exist. Lattices are merged after it. There is no branch
-for one zone or two.
+kernel ever meets the edge between them: their seams do not exist. Lattices are merged after it; there a pixel whose
+kernel is cut by the edge of one lattice gives way to one that another has whole, or the seam would show as a line
+two pixels wide. There is no branch for one zone or two.
 """
 
 from collections import deque
@@ -29,7 +30,7 @@ from glacierctl.processing.geometry import (
 )
 from glacierctl.processing.pool import BlockPool, Want
 from glacierctl.processing.raster import FILL_VALUE, Block, Pixels, Raster, block_size
-from glacierctl.processing.warp import warp
+from glacierctl.processing.warp import warp, whole_kernels
 
 CHUNK_SIZE = 1024
 """Side of a chunk in pixels of the grid. Its source window takes 2-4 MB; twice as large gains no speed."""
@@ -115,15 +116,23 @@ class Mosaic:
     def _make(self, chunk: Chunk) -> Pixels:
         target = self._grid[chunk.row : chunk.row + chunk.height, chunk.col : chunk.col + chunk.width]
         made: Pixels = np.zeros((chunk.height, chunk.width), np.uint16)
-        for number, lattice in enumerate(self._lattices):
-            window = self._windows[chunk.index][number]
-            if window is None or made.all():
-                continue
+        whole = np.zeros(made.shape, bool)
+        windows = [(number, window) for number, window in enumerate(self._windows[chunk.index]) if window]
+        for number, window in windows:
             source = self._merge(chunk, number, window)
-            if source.any():
-                transform = lattice.transform * Affine.translation(window.col, window.row)
-                warped = warp(source, transform, lattice.crs, target, self._resampling)
-                made = warped if not made.any() else np.where(made == FILL_VALUE, warped, made)
+            if not source.any():
+                continue
+            lattice = self._lattices[number]
+            place = (lattice.transform @ Affine.translation(window.col, window.row), lattice.crs, target)
+            warped = warp(source, *place, self._resampling)
+            if len(windows) == 1 or source.all():
+                here = warped != FILL_VALUE
+            else:
+                here = whole_kernels(source, *place, self._resampling)
+            made = np.where(np.where(here, ~whole, made == FILL_VALUE), warped, made)
+            whole |= here
+            if whole.all():
+                break
         self._pool.release(chunk.index)
         return made
 
@@ -207,7 +216,7 @@ def lattices(rasters: Sequence[Raster]) -> tuple[Lattice, ...]:
 
 def _offset(lattice: Lattice, raster: Raster) -> tuple[int, int] | None:
     """(row, column) of a raster's first pixel in a lattice; None if their pixels do not coincide."""
-    relative = ~lattice.transform * raster.transform
+    relative = ~lattice.transform @ raster.transform
     row, col = round(relative.f), round(relative.c)
     same = relative.almost_equals(Affine.translation(col, row), precision=_LATTICE_TOLERANCE_PX)
     return (row, col) if same and lattice.crs == raster.crs else None

@@ -190,10 +190,10 @@ def _transform(page: tifffile.TiffPage, source: SourceFile) -> Affine:
     shift = Affine.translation(-0.5, -0.5) if tags.get("GTRasterTypeGeoKey") == _PIXEL_IS_POINT else Affine.identity()
     if "ModelTransformation" in tags:
         matrix = np.asarray(tags["ModelTransformation"]).reshape(4, 4)
-        return Affine(matrix[0, 0], matrix[0, 1], matrix[0, 3], matrix[1, 0], matrix[1, 1], matrix[1, 3]) * shift
+        return Affine(matrix[0, 0], matrix[0, 1], matrix[0, 3], matrix[1, 0], matrix[1, 1], matrix[1, 3]) @ shift
     if "ModelPixelScale" in tags and "ModelTiepoint" in tags:
         (width, height, *_), (col, row, _, x, y, *_) = tags["ModelPixelScale"], tags["ModelTiepoint"]
-        return Affine(width, 0, x - col * width, 0, -height, y + row * height) * shift
+        return Affine(width, 0, x - col * width, 0, -height, y + row * height) @ shift
     return catalogued_transform(source, (page.imagelength, page.imagewidth))
 
 
@@ -205,7 +205,7 @@ def catalogued_transform(source: SourceFile, shape: tuple[int, int]) -> Affine:
     """
     if source.transform is None or source.shape is None:
         raise _corrupt(source.href, "neither the file nor the catalogue says where it lies")
-    return Affine(*source.transform) * Affine.scale(source.shape[1] / shape[1], source.shape[0] / shape[0])
+    return Affine(*source.transform) @ Affine.scale(source.shape[1] / shape[1], source.shape[0] / shape[0])
 
 
 def _corrupt(href: str, why: str) -> ReadError:

@@ -1,13 +1,17 @@
 """One resampling, from a window of source pixels straight onto a piece of the grid."""
 
+import math
+
 import numpy as np
 import rasterio
 from affine import Affine
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling as GdalResampling
 from rasterio.vrt import WarpedVRT
 
 from glacierctl.choices import Resampling
+from glacierctl.processing.geometry import KERNEL_RADIUS
 from glacierctl.processing.raster import FILL_VALUE, Pixels
 
 _TOLERANCE_PX = 0.001
@@ -26,6 +30,10 @@ GDAL_OPTIONS = {
 def warp(source: Pixels, transform: Affine, crs: str, target: GeoBox, resampling: Resampling) -> Pixels:
     """Resample `source` onto `target`, nodata apart: pixels of value 0 never enter a sum, valid ones never become 0.
 
+    A pixel is valid where its nearest source pixel is. Where a kernel would reach nodata, a narrower one is used:
+    GDAL falls back from cubic to bilinear by itself; of Lanczos it would keep what is left, which errs by up to 1.3
+    pixels and turns valid pixels along a slanted edge into nodata.
+
     Args:
         source: (height, width), contiguous.
         transform: pixel to `crs` of `source`.
@@ -33,6 +41,32 @@ def warp(source: Pixels, transform: Affine, crs: str, target: GeoBox, resampling
         target: the piece of the grid.
         resampling: kernel, in source pixels whatever the scale.
     """
+    pixels = _warp(source, transform, crs, target, resampling)
+    if resampling is not Resampling.LANCZOS or source.all():
+        return pixels
+    whole = whole_kernels(source, transform, crs, target, resampling)
+    return np.where(whole, pixels, _warp(source, transform, crs, target, Resampling.CUBIC))
+
+
+def whole_kernels(
+    source: Pixels, transform: Affine, crs: str, target: GeoBox, resampling: Resampling
+) -> NDArray[np.bool_]:
+    """Which pixels of `target` are made of a whole kernel, none of its source pixels nodata; arguments as in `warp`."""
+    inner = _eroded(source != FILL_VALUE, math.floor(KERNEL_RADIUS[resampling]))
+    return np.not_equal(_warp(inner.astype(np.uint16), transform, crs, target, Resampling.NEAREST), FILL_VALUE)
+
+
+def _eroded(valid: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+    """True where everything within `radius` pixels along either axis is; beyond the edge nothing is."""
+    height, width = valid.shape
+    padded = np.pad(valid, radius)
+    reach = range(2 * radius + 1)
+    across = np.logical_and.reduce([padded[:, start : start + width] for start in reach])
+    eroded: NDArray[np.bool_] = np.logical_and.reduce([across[start : start + height] for start in reach])
+    return eroded
+
+
+def _warp(source: Pixels, transform: Affine, crs: str, target: GeoBox, resampling: Resampling) -> Pixels:
     source = np.ascontiguousarray(source)
     height, width = source.shape
     place = "/".join(repr(float(value)) for value in transform.to_gdal())
