@@ -1,40 +1,58 @@
 """Temporary folders that never outlive their use, not even after a kill."""
 
-import os
-import re
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-_NAME = re.compile(r"glacierctl-(\d+)-.*")
+from glacierctl.errors import StoreError
+from glacierctl.storage.claims import claimed_file, remove_abandoned
+
+_PREFIX, _LOCK = "glacierctl-", ".lock"
 
 
 @contextmanager
-def scratch_folder(parent: Path) -> Iterator[Path]:
-    """A new folder under `parent`, removed at the end; so are those that killed processes left there."""
-    parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(parent)
-    folder = Path(tempfile.mkdtemp(prefix=f"glacierctl-{os.getpid()}-", dir=parent))
+def scratch_folder(parent: Path, *, clock: Callable[[], float] = time.time) -> Iterator[Path]:
+    """A new folder under `parent`, removed at the end; so are those that killed processes left there.
+
+    Args:
+        parent: may be shared with other processes, users and hosts.
+        clock: seconds since 1970.
+
+    Raises:
+        StoreError: nothing can be written there.
+    """
+    with ExitStack() as stack:
+        with writing_to(parent):
+            parent.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(parent, f"{_PREFIX}*{_LOCK}", clock(), also=_remove_folder)
+            lock, _ = stack.enter_context(claimed_file(parent, prefix=_PREFIX, suffix=_LOCK))
+            stack.callback(_remove_folder, lock)
+            _folder(lock).mkdir()
+        yield _folder(lock)
+
+
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Put a full disk, and whatever else forbids to write a temporary file, in words.
+
+    Raises:
+        StoreError: instead of an `OSError`.
+    """
     try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"temporary files cannot be written in {folder}",
+            why=error.strerror or str(error),
+            hint="Let TMPDIR name a folder with room: about 500 MB for the largest region.",
+        ) from error
 
 
-def _remove_abandoned(parent: Path) -> None:
-    for folder in parent.iterdir():
-        match = _NAME.fullmatch(folder.name)
-        if match and not _is_running(int(match[1])):
-            shutil.rmtree(folder, ignore_errors=True)
+def _folder(lock: Path) -> Path:
+    return lock.with_suffix("")
 
 
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _remove_folder(lock: Path) -> None:
+    shutil.rmtree(_folder(lock), ignore_errors=True)

@@ -22,6 +22,13 @@ class Store(Protocol):
     def put_new(self, key: str, content: bytes) -> bool:
         """Like `put`, unless the key exists: then nothing changes and the answer is False."""
 
+    def delete(self, key: str) -> None:
+        """Make `key` vanish; if there is none, nothing happens.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+
     def get(self, key: str) -> bytes | None:
         """The content, or None if there is no such key."""
 
