@@ -41,6 +41,9 @@ def _require_utc(moment: dt.datetime) -> dt.datetime:
     return moment.astimezone(dt.UTC)
 
 
+_FOOTPRINT_COARSENESS = 0.02
+"""Share of a region by which an overlap may be wrong, since catalogues draw footprints with few corners."""
+
 PathSafe = Annotated[str, AfterValidator(_require_path_safe)]
 """A name that is used as a folder or file name."""
 
@@ -174,6 +177,10 @@ class Acquisition(Value):
     """Which of the scenes only fill gaps, and why."""
     overlap: Share
     """Share of the region under the scenes' footprints."""
+
+    def cannot_cover(self, share: float) -> bool:
+        """Whether the footprints alone show that less than `share` of the region can have valid pixels."""
+        return self.overlap + _FOOTPRINT_COARSENESS < share
 
 
 class Options(Value):

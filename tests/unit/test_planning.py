@@ -16,7 +16,7 @@ from glacierctl.errors import UsageError
 from glacierctl.model import Options, Plan, Region, Rejected, Request, Task
 from glacierctl.planning.acquisitions import OTHER_TILE
 from glacierctl.planning.catalog import Found
-from glacierctl.planning.plan import OUT_OF_REACH, count_reasons, make_plan, too_little_overlap
+from glacierctl.planning.plan import OUT_OF_REACH, count_reasons, make_plan
 from glacierctl.planning.preview import State, preview
 from glacierctl.planning.tasks import run_id, tasks
 from glacierctl.storage import FolderStore
@@ -163,7 +163,7 @@ def test_landsat_tasks_have_15_m_pixels() -> None:
 @pytest.mark.parametrize(("minimum", "little"), [(0, False), (0.6, False), (0.62, False), (0.63, True), (1, True)])
 def test_too_little_overlap_leaves_room_for_coarse_footprints(minimum: float, little: bool) -> None:
     one = plan(sentinel2("22XER")).for_region("189_Ryder")[0].model_copy(update={"overlap": 0.6})
-    assert too_little_overlap(one, minimum) is little
+    assert one.cannot_cover(minimum) is little
 
 
 def test_preview_tells_what_exists_and_what_is_hopeless(tmp_path: Path) -> None:

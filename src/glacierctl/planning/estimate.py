@@ -18,12 +18,12 @@ from glacierctl.regions.grid import region_grid
 
 START_S = 0.5
 """Opening files, writing the product: once an acquisition."""
-SECONDS_PER_MEGAPIXEL = 0.08
+SECONDS_PER_MEGAPIXEL = 0.18
 """Reading, warping and compressing a million pixels of the product on one core."""
-BASE_MEMORY_MB = 350
-"""Libraries, a pool of blocks and the encoder."""
-MEMORY_MB_PER_MEGAPIXEL = 0.5
-"""Compressed product and overviews, which are held until they are written."""
+BASE_MEMORY_MB = 220
+"""Libraries, and the chunks in work."""
+MEMORY_MB_PER_MEGAPIXEL = 2.5
+"""Blocks in use at once, more the wider the region; measured up to 115 megapixels, where it is below 500 MB in all."""
 
 _BLOCK_PX = {Satellite.SENTINEL2: 1024, Satellite.LANDSAT: 256}
 """Side of a block in the files on AWS."""

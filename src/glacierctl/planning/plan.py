@@ -11,9 +11,6 @@ from glacierctl.planning.catalog_interface import Catalog, Progress, silent
 from glacierctl.planning.footprints import Footprints, Projector, search_area
 from glacierctl.planning.scenes import parse_scene
 
-FOOTPRINT_COARSENESS = 0.02
-"""Share of a region by which an overlap may be wrong, since footprints have few corners."""
-
 OUT_OF_REACH = "it does not reach any of the regions"
 
 _DATATAKE_LENGTH = dt.timedelta(hours=1)
@@ -52,11 +49,6 @@ def make_plan(request: Request, catalog: Catalog, now: dt.datetime, *, progress:
         matched=found.matched,
         catalog_requests=found.requests,
     )
-
-
-def too_little_overlap(acquisition: Acquisition, min_coverage: float) -> bool:
-    """Whether the footprints alone show that the coverage will be below the minimum."""
-    return acquisition.overlap + FOOTPRINT_COARSENESS < min_coverage
 
 
 def count_reasons(rejected: Iterable[Rejected]) -> dict[str, int]:

@@ -7,7 +7,6 @@ from functools import partial
 from glacierctl.model import RESOLUTION_M, Acquisition, Plan
 from glacierctl.planning.estimate import Estimate, estimate
 from glacierctl.planning.footprints import Projector
-from glacierctl.planning.plan import too_little_overlap
 from glacierctl.storage import Store
 from glacierctl.storage.layout import products_prefix
 
@@ -95,5 +94,5 @@ def _existing(plan: Plan, region: str, store: Store) -> frozenset[str]:
 def _state(acquisition: Acquisition, plan: Plan, existing: frozenset[str]) -> State:
     if acquisition.product in existing:
         return State.EXISTS
-    little = too_little_overlap(acquisition, plan.request.options.min_coverage)
+    little = acquisition.cannot_cover(plan.request.options.min_coverage)
     return State.LITTLE_OVERLAP if little else State.TO_DO

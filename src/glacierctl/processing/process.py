@@ -61,10 +61,6 @@ class Means:
     """Told after each chunk."""
 
 
-FOOTPRINT_TOLERANCE = 0.02
-"""Catalogues draw footprints coarsely; only an overlap that is too small by more than this is trusted unread."""
-
-
 def process(task: Task, store: Store, means: Means) -> Iterator[Outcome]:
     """Make the products of a task: one outcome for each acquisition, each written as soon as it is done.
 
@@ -111,7 +107,7 @@ class _Job:
 
     def _if_too_little_overlap(self) -> Skipped | None:
         overlap, least = self._acquisition.overlap, self._task.options.min_coverage
-        if overlap + FOOTPRINT_TOLERANCE >= least:
+        if not self._acquisition.cannot_cover(least):
             return None
         return self._skipped(
             "coverage", f"its footprints cover {overlap:.1%} of the region, below {least:.1%}; nothing was read"
