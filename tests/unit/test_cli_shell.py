@@ -127,7 +127,7 @@ def test_with_json_an_error_is_one_document_too(
     fail_with(RegionError("no region", why="there is none", hint="Name one."), monkeypatch)
     assert door.main(["fail", "--json"]) == 2
     out, err = capsys.readouterr()
-    assert json.loads(out) == {"error": {"what": "no region", "why": "there is none", "hint": "Name one."}}
+    assert json.loads(out) == {"schema": 1, "error": {"what": "no region", "why": "there is none", "hint": "Name one."}}
     assert err.startswith("error: no region\n")
 
 
@@ -268,7 +268,7 @@ def test_json_is_text_as_written_and_never_nan() -> None:
         show.print_json({"name": "Ísbræ"})
         with pytest.raises(ValueError, match="not JSON compliant"):
             show.print_json({"share": float("nan")})
-    assert json.loads(stream.getvalue()) == {"name": "Ísbræ"}
+    assert json.loads(stream.getvalue()) == {"schema": 1, "name": "Ísbræ"}
     assert "Ísbræ" in stream.getvalue()
 
 

@@ -27,14 +27,15 @@ def demo(
         str, typer.Option("--output", metavar="DIR", help="Where the made-up data and the products go.")
     ] = "./demo-output",
 ) -> None:
-    """Make products from made-up scenes, without a network, and compare them with the truth.
+    """Run the whole job on a made-up glacier, without a network.
 
     Three passes of Sentinel-2 over an analytic glacier, on two tiles in two UTM zones: a clear one, a cloudy one and
-    one that sees too little. What is there already is left alone.
+    one that sees too little. The products are compared with the truth, which is known exactly. What is there already
+    is left alone.
 
     Examples:
       glacierctl demo
-      glacierctl demo --output /tmp/glacier
+      glacierctl demo --output my-demo
     """
     from glacierctl.cli.local_run import execute
     from glacierctl.cli.run_local import show_run

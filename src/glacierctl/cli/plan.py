@@ -44,9 +44,10 @@ def plan(
     output: select.OutputOption = None,
     as_json: show.Json = False,
 ) -> None:
-    """Show what there is to do: acquisitions, what exists already, bytes to read, seconds, memory.
+    """Show what a run would make, skip and read, and make nothing.
 
-    Nothing is read but the catalogue.
+    For each region: acquisitions, which of them exist already, bytes to read, time and memory.
+    Nothing is read but the catalogue and the names of the products in the output folder.
 
     Examples:
       glacierctl plan --satellite sentinel2 --regions 163_Bowdoin --start-date 2024-06-01 --end-date 2024-06-30
@@ -80,19 +81,19 @@ def show_plan(plan: "Plan", store: "Store", *, cores: int, as_json: bool) -> Non
 
     previews = preview(plan, store, cores=cores)
     if as_json:
-        show.print_json(plan_document(plan, previews))
+        show.print_json(plan_document(plan, previews, store.url))
     else:
         _show(plan, previews)
 
 
-def plan_document(plan: "Plan", previews: "Sequence[RegionPreview]") -> dict[str, Any]:
-    """The plan as one JSON document."""
+def plan_document(plan: "Plan", previews: "Sequence[RegionPreview]", store_url: str) -> dict[str, Any]:
+    """The plan as one JSON document; `store_url` is where products exist or would go."""
     from glacierctl.planning.plan import count_reasons
     from glacierctl.planning.tasks import run_id
 
     return {
-        "schema": 1,
         "run_id": run_id(plan),
+        "store": store_url,
         "request": plan.request.model_dump(mode="json"),
         "catalog": {"matched": plan.matched, "requests": plan.catalog_requests},
         "regions": [_region_document(one) for one in previews],

@@ -28,7 +28,7 @@ _COLUMNS = (
 
 def list_regions(
     pattern: Annotated[
-        str, typer.Argument(metavar="PATTERN", help="A shell pattern, or a part of the name.", show_default=False)
+        str, typer.Argument(metavar="PATTERN", help="A shell pattern, or a part of a name.", show_default=False)
     ] = "*",
     *,
     as_json: show.Json = False,
@@ -58,7 +58,7 @@ def list_regions(
 
 
 def show_region(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the region.", autocompletion=complete_regions)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the region.", autocompletion=complete_regions)],
     *,
     as_json: show.Json = False,
 ) -> None:
@@ -150,7 +150,11 @@ def export_regions(
     *,
     regions: Annotated[
         str,
-        typer.Option(metavar="EXPR", help="Names, patterns, all, or an index slice.", autocompletion=complete_regions),
+        typer.Option(
+            metavar="EXPR",
+            help="Names or patterns, with commas between; `all`; or a slice of the sorted list, such as 0:65.",
+            autocompletion=complete_regions,
+        ),
     ] = "all",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")] = False,
     as_json: show.Json = False,

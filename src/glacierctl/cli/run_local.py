@@ -55,8 +55,10 @@ def run_local(
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", help="Threads at work.  [default: one for each CPU]")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make products again that exist.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, as `glacierctl plan` does.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make products anew that exist.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan, as `glacierctl plan` does, and make nothing.")
+    ] = False,
     as_json: show.Json = False,
 ) -> None:
     """Make the products of regions and dates on this machine.
@@ -123,7 +125,6 @@ def run_document(plan: "Plan", run: "LocalRun") -> dict[str, Any]:
     from glacierctl.planning.plan import count_reasons
 
     return {
-        "schema": 1,
         "run_id": run.run_id,
         "store": run.store_url,
         "outcomes": [one.model_dump(mode="json") for one in run.outcomes],

@@ -26,13 +26,13 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}")
 _DATE_HINT = "Write dates as 2024-07-31; they are days in UTC, and both the first and the last are included."
 
 
-SatelliteOption = Annotated[Satellite, typer.Option("--satellite", help="Whose scenes to use.")]
+SatelliteOption = Annotated[Satellite, typer.Option("--satellite", help="Which mission's scenes to use.")]
 RegionsOption = Annotated[
     str | None,
     typer.Option(
         "--regions",
         metavar="NAMES",
-        help="Names or patterns by commas, `all`, or a slice of the sorted list such as 0:65.",
+        help="Names or patterns, with commas between; `all`; or a slice of the sorted list, such as 0:65.",
         autocompletion=complete_regions,
     ),
 ]
@@ -42,16 +42,28 @@ BboxOption = Annotated[
 CrsOption = Annotated[
     str | None, typer.Option("--crs", metavar="CODE", help="CRS of --bbox.  [default: EPSG:3413]", show_default=False)
 ]
-StartDateOption = Annotated[str, typer.Option("--start-date", metavar="YYYY-MM-DD", help="First day, UTC.")]
+StartDateOption = Annotated[str, typer.Option("--start-date", metavar="YYYY-MM-DD", help="First day, UTC, included.")]
 EndDateOption = Annotated[
-    str, typer.Option("--end-date", metavar="YYYY-MM-DD", help="Last day, included; in the future: until now.")
+    str,
+    typer.Option("--end-date", metavar="YYYY-MM-DD", help="Last day, UTC, included; a day to come means until now."),
 ]
 CatalogOption = Annotated[
     str | None,
-    typer.Option("--catalog", metavar="URL|PATH", help="STAC API, or static catalogue on disk or on the web."),
+    typer.Option(
+        "--catalog",
+        metavar="URL|PATH",
+        help="STAC API or static catalogue.  [default: Earth Search or LandsatLook]",
+        show_default=False,
+    ),
 ]
 CollectionOption = Annotated[
-    str | None, typer.Option("--collection", metavar="NAME", help="Collection of the catalogue.")
+    str | None,
+    typer.Option(
+        "--collection",
+        metavar="NAME",
+        help="Collection to search.  [default: sentinel-2-l2a or landsat-c2l1]",
+        show_default=False,
+    ),
 ]
 ResamplingOption = Annotated[
     Resampling | None, typer.Option("--resampling", help="How pixels are interpolated.  [default: cubic]")
@@ -65,7 +77,7 @@ MaxCloudOption = Annotated[
     typer.Option("--max-cloud", metavar="SHARE", help="Largest share of cloud over the region, 0 to 1.  [default: 1]"),
 ]
 OutputOption = Annotated[
-    str | None, typer.Option("--output", metavar="DIR", help="Where products go.  [default: ./results]")
+    str | None, typer.Option("--output", metavar="DIR", help="Folder for the products.  [default: ./results]")
 ]
 
 

@@ -6,7 +6,7 @@ plain and as long as they need to be, so that a pipe or a log gets every word.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 """The `--json` of every command that has results."""
+
+_SCHEMA = 1
+"""Version of the JSON documents that commands print."""
 
 _MINUTE_S = 60
 _HOUR_S = 3600
@@ -51,9 +54,13 @@ def talk_console() -> "Console":
     return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
-def print_json(document: Any) -> None:
-    """Print a command's one JSON document on stdout; `document` holds only what JSON knows."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print a command's one JSON document on stdout, the number of its schema first.
+
+    `document` holds only what JSON knows; `docs/schemas` describes it.
+    """
+    numbered = {"schema": _SCHEMA, **document}
+    sys.stdout.write(json.dumps(numbered, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def say(text: str) -> None:
