@@ -111,6 +111,8 @@ class MadeRaster:
     """(height, width) of a block."""
     href: str = "made"
     """Its name."""
+    left_out: frozenset[Block] = frozenset()
+    """Blocks that a sparse file would not store."""
     asked: list[Block] = field(default_factory=list)
     """Blocks that were fetched, in order."""
 
@@ -131,7 +133,7 @@ class MadeRaster:
 
     def runs(self, blocks: Iterable[Block]) -> Sequence[Run]:
         """Each block by itself."""
-        return [Run((block,), 0, 0) for block in sorted(set(blocks))]
+        return [Run((block,), 0, 0) for block in sorted(set(blocks) - self.left_out)]
 
     def fetch(self, run: Run) -> dict[Block, bytes]:
         """Counts."""
@@ -153,13 +155,13 @@ class MadeRaster:
         return self.source.values(row, col).astype(np.uint16)
 
 
-def place_code(salt: int) -> Reader:
-    """Values that tell a pixel from its neighbours and from the same place in another source: never 0."""
+def place_code(number: int, *, among: int = 4) -> Reader:
+    """Values that tell a pixel from its neighbours, and by `(value - 1) % among` which source it is of: never 0."""
 
     def values(row: np.ndarray, col: np.ndarray) -> np.ndarray:
-        mixed = (row.astype(np.uint64) << np.uint64(20) | col.astype(np.uint64)) + np.uint64(salt << 40)
-        mixed = (mixed ^ (mixed >> np.uint64(23))) * np.uint64(0x2127599BF4325C37)
-        return (mixed ^ (mixed >> np.uint64(47))) % np.uint64(65535) + np.uint64(1)
+        mixed = row.astype(np.uint64) << np.uint64(20) | col.astype(np.uint64)
+        mixed = (mixed ^ (mixed >> np.uint64(7))) * np.uint64(0x2127599BF4325C37)
+        return (mixed >> np.uint64(24)) % np.uint64(65000 // among) * np.uint64(among) + np.uint64(number + 1)
 
     return values
 
