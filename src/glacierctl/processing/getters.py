@@ -1,11 +1,12 @@
 """Ways to get at byte ranges: https and local files. S3 is in the aws room, behind the same protocol."""
 
+import re
 import ssl
 from pathlib import Path
 
 import certifi
 import urllib3
-from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
+from urllib3.exceptions import HTTPError, LocationValueError, MaxRetryError, ReadTimeoutError, SSLError
 
 from glacierctl.errors import ReadError
 from glacierctl.processing.transport import ReadPolicy
@@ -14,6 +15,7 @@ from glacierctl.storage.ranges import Piece
 _TRY_LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 _DENIED = frozenset({401, 403})
 _PARTIAL, _WHOLE, _MISSING, _BEYOND_THE_END = 206, 200, 404, 416
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 _SERVER_HINT = "Try again later. If it lasts, look at the URL in a browser or ask the provider."
 
@@ -45,12 +47,8 @@ class HttpGetter:
             finally:
                 response.drain_conn() if response.status == _PARTIAL else response.close()
                 response.release_conn()
-        except SSLError as error:
-            raise _refusal(href, f"the server's certificate is not trusted ({error})", transient=False) from error
-        except ReadTimeoutError as error:
-            raise _refusal(href, "the server stopped sending", transient=True) from error
         except HTTPError as error:
-            raise _refusal(href, _plain(error), transient=True) from error
+            raise _failure(href, error) from error
 
 
 class LocalGetter:
@@ -72,12 +70,12 @@ class LocalGetter:
 
 
 def _piece(href: str, response: urllib3.BaseHTTPResponse, start: int, stop: int) -> Piece:
-    if response.status == _PARTIAL:
-        return Piece(response.read(), _size_of_whole(href, response))
     if response.status == _BEYOND_THE_END:
         return Piece(b"", start)
-    if response.status == _WHOLE:
-        return _accept_whole(href, response, start, stop)
+    if response.status in {_PARTIAL, _WHOLE}:
+        _require_no_page(href, response)
+        accept = _accept_part if response.status == _PARTIAL else _accept_whole
+        return accept(href, response, start, stop)
     if response.status == _MISSING:
         raise _refusal(href, "there is no such file (404)", transient=False, hint=_GONE_HINT)
     if response.status in _DENIED:
@@ -93,19 +91,30 @@ _GONE_HINT = "The catalogue lists a file that its archive does not hold. Leave t
 _DENIED_HINT = "Check that the catalogue's files are public, or set up credentials for them."
 
 
-def _size_of_whole(href: str, response: urllib3.BaseHTTPResponse) -> int:
-    total = response.headers.get("Content-Range", "").rpartition("/")[2]
-    if not total.isdigit():
-        raise _refusal(href, "the server does not say how large the file is", transient=False)
-    return int(total)
+def _require_no_page(href: str, response: urllib3.BaseHTTPResponse) -> None:
+    """Gateways in trouble send their error page with a status of success; the next answer may be the file."""
+    kind = response.headers.get("Content-Type", "")
+    if "xml" in kind or "html" in kind:
+        page = " ".join(response.read(300).decode("utf-8", "replace").split())
+        raise _refusal(href, f"the server sent a page instead of the file: {page}", transient=True)
+
+
+def _accept_part(href: str, response: urllib3.BaseHTTPResponse, start: int, stop: int) -> Piece:
+    said = response.headers.get("Content-Range", "")
+    match = _CONTENT_RANGE.fullmatch(said.strip())
+    if match is None:
+        why = f"the server does not say which part of the file it sent (Content-Range: {said!r})"
+        raise _refusal(href, why, transient=False)
+    first, size = int(match[1]), int(match[2])
+    data = response.read()
+    if first != start or len(data) != min(stop, size) - start:
+        why = f"the server sent {len(data):,} bytes from {first:,} where {start:,} to {stop:,} were asked for"
+        raise _refusal(href, why, transient=True)
+    return Piece(data, size)
 
 
 def _accept_whole(href: str, response: urllib3.BaseHTTPResponse, start: int, stop: int) -> Piece:
     """A server may answer a range with the whole file; that is fine only where the whole was asked for."""
-    kind = response.headers.get("Content-Type", "")
-    if "xml" in kind or "html" in kind:
-        page = " ".join(response.read(300).decode("utf-8", "replace").split())
-        raise _refusal(href, f"the server sent a page instead of the file: {page}", transient=False)
     size = int(response.headers.get("Content-Length", -1))
     if start == 0 and 0 <= size <= stop:
         return Piece(response.read(), size)
@@ -117,9 +126,16 @@ def _accept_whole(href: str, response: urllib3.BaseHTTPResponse, start: int, sto
     )
 
 
-def _plain(error: HTTPError) -> str:
-    cause = getattr(error, "reason", None) or error
-    return f"the connection failed ({str(cause).rpartition(': ')[2] or type(cause).__name__})"
+def _failure(href: str, error: HTTPError) -> ReadError:
+    cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+    if isinstance(cause, SSLError):
+        return _refusal(href, f"the server's certificate is not trusted ({cause})", transient=False)
+    if isinstance(cause, ReadTimeoutError):
+        return _refusal(href, "the server stopped sending", transient=True)
+    if isinstance(cause, LocationValueError):
+        return _refusal(href, f"that is no address ({cause})", transient=False)
+    said = str(cause).rpartition(": ")[2] or type(cause).__name__
+    return _refusal(href, f"the connection failed ({said})", transient=True)
 
 
 def _refusal(href: str, why: str, *, transient: bool, hint: str = _SERVER_HINT) -> ReadError:

@@ -9,12 +9,14 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from odc.geo.geobox import GeoBox
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from glacierctl.errors import StoreError
 from glacierctl.processing.geometry import Chunk
 from glacierctl.processing.raster import FILL_VALUE, Pixels
+from glacierctl.processing.verify import verify_image
 from glacierctl.processing.warp import GDAL_OPTIONS
 
 BLOCK_SIZE = 512
@@ -49,7 +51,7 @@ def write_image(
         workers: threads that compress.
 
     Raises:
-        StoreError: no room.
+        StoreError: no room. Where GDAL does not notice, reading back does.
     """
     spool = path.with_name(f"{path.stem}-spool.tif")
     with _gdal(path, workers):
@@ -65,6 +67,7 @@ def write_image(
             num_threads=workers,
         )
         spool.unlink()
+    verify_image(path, valid_pixels, workers=workers)
     return Image(path, valid_pixels)
 
 
@@ -105,9 +108,10 @@ def _gdal(path: Path, workers: int) -> Iterator[None]:
     try:
         with rasterio.Env(**GDAL_OPTIONS, GDAL_NUM_THREADS=workers):
             yield
-    except RasterioError as error:
+    # rasterio passes some errors of GDAL on as they are, and calls those that GDAL did not explain SystemError
+    except (RasterioError, CPLE_BaseError, SystemError) as error:
         raise StoreError(
             f"{path.name} cannot be made in {path.parent}",
-            why=str(error),
+            why=f"GDAL does not write it, as when the disk is full ({error})",
             hint="Check that the folder for temporary files (TMPDIR) has room: about 500 MB for the largest region.",
         ) from error

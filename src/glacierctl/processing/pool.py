@@ -7,8 +7,8 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from glacierctl.errors import ReadError
 from glacierctl.processing.raster import Block, Pixels, Raster, Run
+from glacierctl.processing.transport import DamagedError
 
 Key: TypeAlias = tuple[int, Block]
 """(index of the raster, block)."""
@@ -120,7 +120,7 @@ class BlockPool:
         raster = self._rasters[index]
         try:
             pixels = raster.decode(block, encoded)
-        except ReadError:
+        except DamagedError:
             (run,) = raster.runs([block])
             pixels = raster.decode(block, raster.fetch(run)[block])
         return self._prepare(index, pixels)

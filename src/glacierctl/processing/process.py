@@ -8,7 +8,7 @@ from pathlib import Path
 
 from odc.geo.geobox import GeoBox
 
-from glacierctl.errors import GlacierctlError, ReadError
+from glacierctl.errors import GlacierctlError, ReadError, StoreError
 from glacierctl.model import Acquisition, Failed, Outcome, Product, Reason, Skipped, Task, Usage
 from glacierctl.processing.clouds import cloud_share
 from glacierctl.processing.geometry import Chunk
@@ -103,7 +103,17 @@ class _Job:
         if self._task.options.overwrite:
             return None
         content = self._store.get(self._key("json"))
-        return self._skipped("exists", _compare(content, self._acquisition, self._task)) if content else None
+        if content is None:
+            return None
+        try:
+            found = _compare(content, self._acquisition, self._task)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise StoreError(
+                f"{self._key('json')} in {self._store.url} is not understood",
+                why=f"it is not the item of a product ({error})",
+                hint="Make the product anew with --overwrite, or write to another folder with --output.",
+            ) from error
+        return self._skipped("exists", found)
 
     def _if_too_little_overlap(self) -> Skipped | None:
         overlap, least = self._acquisition.overlap, self._task.options.min_coverage
@@ -173,6 +183,8 @@ class _Job:
     def _stored(self, facts: Facts, image: Image) -> Product:
         """Write all files of a product, the item last: whoever sees it finds the rest."""
         picture = quicklook(read_overview(image.path, LONGEST_SIDE))
+        if self._task.options.overwrite:
+            self._store.delete(self._key("json"))  # else a kill now would leave the old item beside the new image
         satellite, region, product = self._task.satellite, self._task.region.name, self._acquisition.product
         self._store.put(self._key("tif"), image.path)
         self._store.put(self._key("png"), picture)

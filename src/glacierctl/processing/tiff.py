@@ -1,17 +1,24 @@
 """Tiled TIFFs, cloud optimised or plain: the header once, then only the blocks that are asked for."""
 
 import io
-from collections.abc import Iterable, Sequence
-from typing import IO, cast
+import logging
+import math
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any, cast
 
 import numpy as np
+import pyproj
 import tifffile
 from affine import Affine
+from numpy.typing import NDArray
 
 from glacierctl.errors import ReadError
 from glacierctl.model import SourceFile
 from glacierctl.processing.raster import Block, Pixels, Run, block_size, to_pixels
-from glacierctl.processing.transport import Transport
+from glacierctl.processing.transport import DamagedError, Transport, truncated
 from glacierctl.storage.ranges import Piece
 
 HEADER_BYTES = 16 * 1024
@@ -22,6 +29,18 @@ _MAX_RUN_BYTES = 8 << 20
 """Enough to hide the latency of S3 (8 MB take about 100 ms there), little enough to keep several in memory."""
 _MAX_GAP_BYTES = 4 * 1024
 """GDAL's COGs part blocks by 8 bytes. A gap below this costs less than a request of its own."""
+
+_MAX_BLOCK_PX = 8192 * 8192
+"""Larger ones would not fit the memory that is promised; a header that speaks of them is most likely damaged."""
+
+_MALFORMED = (
+    ValueError,  # tifffile's own, and what it meets in nonsense
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    struct.error,
+    RuntimeError,  # imagecodecs derives the errors of its codecs from it
+)
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _USER_DEFINED = 32767
@@ -35,83 +54,110 @@ def is_tiff(head: bytes) -> bool:
     return head[:4] in _TIFF_MAGIC
 
 
+@dataclass(frozen=True)
+class _Level:
+    """One resolution of a TIFF, as its directory describes it."""
+
+    decode: Callable[[bytes, int], NDArray[np.generic] | None]
+    """(encoded block, its number) to values (1, height, width, samples)."""
+    shape: tuple[int, int]
+    """(height, width) in pixels."""
+    block_shape: tuple[int, int]
+    """(height, width) of a block in pixels."""
+    extents: tuple[tuple[int, int], ...]
+    """(offset, size) in bytes of each block, row by row. Size 0: left out, without data."""
+    nodata: float | None
+    """Value declared as missing."""
+
+    def index(self, block: Block) -> int:
+        """Number of a block."""
+        return block[0] * -(-self.shape[1] // self.block_shape[1]) + block[1]
+
+    @property
+    def blocks(self) -> list[Block]:
+        """All of them, row by row."""
+        down, across = (-(-side // step) for side, step in zip(self.shape, self.block_shape, strict=True))
+        return [(row, col) for row in range(down) for col in range(across)]
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What is kept of a TIFF's header."""
+
+    full: _Level
+    """The image."""
+    coarsest: _Level
+    """Its smallest overview, or the image itself."""
+    crs: str
+    """CRS as an authority code."""
+    transform: Affine
+    """Pixel to CRS."""
+    file_size: int
+    """Of the whole file, in bytes."""
+
+
 class TiffRaster:
     """A `Raster` in a tiled TIFF."""
 
-    def __init__(self, pages: Sequence[tifffile.TiffPage], source: SourceFile, transport: Transport) -> None:
-        """`pages` are the image and its overviews, largest first."""
-        page = pages[0]
-        self.href = source.href
-        self.crs = _crs(page, source)
-        self.transform = _transform(page, source)
-        self.shape: tuple[int, int] = (page.imagelength, page.imagewidth)
-        self.block_shape: tuple[int, int] = (page.tilelength, page.tilewidth)
-        self._pages = pages
+    def __init__(self, href: str, header: _Header, transport: Transport) -> None:
+        self.href = href
+        self.crs = header.crs
+        self.transform = header.transform
+        self.shape: tuple[int, int] = header.full.shape
+        self.block_shape: tuple[int, int] = header.full.block_shape
+        self._header = header
         self._transport = transport
 
     def runs(self, blocks: Iterable[Block]) -> Sequence[Run]:
         """See `Raster.runs`."""
-        return self._runs(self._pages[0], blocks)
+        return _runs(self._header.full, blocks)
 
     def fetch(self, run: Run) -> dict[Block, bytes]:
         """See `Raster.fetch`."""
-        return self._fetch(self._pages[0], run)
+        return self._fetch(self._header.full, run)
 
     def decode(self, block: Block, encoded: bytes) -> Pixels:
         """See `Raster.decode`."""
-        return self._decode(self._pages[0], block, encoded)
+        height, width = block_size(self, block)
+        return self._decode(self._header.full, block, encoded)[:height, :width]
 
     def coarsest(self) -> Pixels:
         """See `Raster.coarsest`."""
-        page = self._pages[-1]
-        down, across = -(-page.imagelength // page.tilelength), -(-page.imagewidth // page.tilewidth)
-        pixels = np.zeros((page.imagelength, page.imagewidth), np.uint16)
-        for run in self._runs(page, ((row, col) for row in range(down) for col in range(across))):
-            for block, encoded in self._fetch(page, run).items():
-                top, left = block[0] * page.tilelength, block[1] * page.tilewidth
-                target = pixels[top : top + page.tilelength, left : left + page.tilewidth]
-                target[:] = self._decode(page, block, encoded)[: target.shape[0], : target.shape[1]]
+        level = self._header.coarsest
+        (height, width), (down, across) = level.shape, level.block_shape
+        pixels = np.zeros((height, width), np.uint16)
+        for run in _runs(level, level.blocks):
+            for (row, col), values in self._fetch_and_decode(level, run).items():
+                target = pixels[row * down : (row + 1) * down, col * across : (col + 1) * across]
+                target[:] = values[: target.shape[0], : target.shape[1]]
         return pixels
 
-    def _runs(self, page: tifffile.TiffPage, blocks: Iterable[Block]) -> Sequence[Run]:
-        across = -(-page.imagewidth // page.tilewidth)
-        extents = sorted(
-            (page.dataoffsets[row * across + col], page.databytecounts[row * across + col], (row, col))
-            for row, col in set(blocks)
-        )
-        runs: list[Run] = []
-        for start, count, block in extents:
-            if count == 0:
-                continue
-            last = runs[-1] if runs else None
-            if last and start - last.stop <= _MAX_GAP_BYTES and start + count - last.start <= _MAX_RUN_BYTES:
-                runs[-1] = Run((*last.blocks, block), last.start, start + count)
-            else:
-                runs.append(Run((block,), start, start + count))
-        return runs
+    def _fetch_and_decode(self, level: _Level, run: Run) -> dict[Block, Pixels]:
+        """Once more from fresh bytes if they do not decode."""
+        try:
+            return {block: self._decode(level, block, data) for block, data in self._fetch(level, run).items()}
+        except DamagedError:
+            return {block: self._decode(level, block, data) for block, data in self._fetch(level, run).items()}
 
-    def _fetch(self, page: tifffile.TiffPage, run: Run) -> dict[Block, bytes]:
-        across = -(-page.imagewidth // page.tilewidth)
+    def _fetch(self, level: _Level, run: Run) -> dict[Block, bytes]:
+        if run.stop > self._header.file_size:
+            raise truncated(self.href, run.stop, self._header.file_size)
         data = self._transport.read_exactly(self.href, run.start, run.stop)
         pieces = {}
-        for row, col in run.blocks:
-            start = page.dataoffsets[row * across + col] - run.start
-            pieces[row, col] = data[start : start + page.databytecounts[row * across + col]]
+        for block in run.blocks:
+            offset, size = level.extents[level.index(block)]
+            pieces[block] = data[offset - run.start : offset - run.start + size]
         return pieces
 
-    def _decode(self, page: tifffile.TiffPage, block: Block, encoded: bytes) -> Pixels:
-        index = block[0] * -(-page.imagewidth // page.tilewidth) + block[1]
+    def _decode(self, level: _Level, block: Block, encoded: bytes) -> Pixels:
+        """Pixels of a block, at least as many as lie in the image."""
         try:
-            values = page.decode(encoded, index, jpegtables=page.jpegtables)[0]
-        except (RuntimeError, ValueError) as error:
-            # imagecodecs derives the errors of its codecs from RuntimeError
-            raise _corrupt(self.href, f"block {block[0]},{block[1]} does not decode ({error})") from error
+            values = level.decode(encoded, level.index(block))
+        except _MALFORMED as error:
+            raise _damaged(self.href, f"block {block[0]},{block[1]} does not decode ({error})") from error
         if values is None:
-            raise _corrupt(self.href, f"block {block[0]},{block[1]} is empty")
-        height, width = block_size(self, block) if page is self._pages[0] else values.shape[1:3]
-        return to_pixels(
-            values[0, :height, :width, 0], page.nodata if _GDAL_NODATA_TAG in page.tags else None, self.href
-        )
+            raise _damaged(self.href, f"block {block[0]},{block[1]} is empty")
+        return to_pixels(values[0, :, :, 0], level.nodata, self.href)
 
 
 def open_tiff(head: Piece, source: SourceFile, transport: Transport) -> TiffRaster | None:
@@ -120,26 +166,72 @@ def open_tiff(head: Piece, source: SourceFile, transport: Transport) -> TiffRast
     Raises:
         ReadError: the header is damaged or cannot be had.
     """
+    file = _HeaderFile(head, source.href, transport)
     try:
-        file = cast("IO[bytes]", _HeaderFile(head, source.href, transport))
-        with tifffile.TiffFile(file, name=source.href) as tiff:
-            pages = [page for page in tiff.pages if isinstance(page, tifffile.TiffPage)]
-            image = pages[0]
-            overviews = [page for page in pages[1:] if page.subfiletype == _REDUCED_IMAGE]
-            image.dataoffsets, image.databytecounts, image.nodata  # noqa: B018 - read while the header is open
-    except (tifffile.TiffFileError, ValueError, IndexError, KeyError, TypeError) as error:
-        raise _corrupt(source.href, f"its header cannot be understood ({error})") from error
-    if not image.is_tiled:
-        return None
-    return TiffRaster([image, *overviews], source, transport)
+        header = _read_header(file, source)
+    except _MALFORMED as error:
+        raise file.error or _damaged(source.href, f"its header cannot be understood ({error})") from error
+    if file.error:  # tifffile may go on without a tag that it could not read
+        raise file.error
+    return TiffRaster(source.href, header, transport) if header else None
+
+
+def _read_header(file: "_HeaderFile", source: SourceFile) -> _Header | None:
+    with _quiet(), tifffile.TiffFile(cast("IO[bytes]", file), name=source.href) as tiff:
+        image, *others = [page for page in tiff.pages if isinstance(page, tifffile.TiffPage)]
+        if not image.is_tiled:
+            return None
+        overviews = [page for page in others if page.subfiletype == _REDUCED_IMAGE]
+        full = _level(image)
+        coarsest = _level(overviews[-1]) if overviews else full
+        return _Header(full, coarsest, _crs(image, source), _transform(image, source), file.size)
+
+
+def _level(page: tifffile.TiffPage) -> _Level:
+    shape = (int(page.imagelength), int(page.imagewidth))
+    block_shape = (int(page.tilelength), int(page.tilewidth))
+    if min(shape) < 1 or not 0 < block_shape[0] * block_shape[1] <= _MAX_BLOCK_PX:
+        raise ValueError(f"an image of {shape[1]} x {shape[0]} pixels in blocks of {block_shape[1]} x {block_shape[0]}")
+    extents = tuple((int(at), int(size)) for at, size in zip(page.dataoffsets, page.databytecounts, strict=True))
+    nodata = float(page.nodata) if _GDAL_NODATA_TAG in page.tags else None
+    decode, tables = page.decode, page.jpegtables
+    level = _Level(lambda data, number: decode(data, number, jpegtables=tables)[0], shape, block_shape, extents, nodata)
+    if len(extents) < len(level.blocks):
+        raise ValueError(f"it lists {len(extents)} blocks of {len(level.blocks)}")
+    return level
+
+
+def _runs(level: _Level, blocks: Iterable[Block]) -> Sequence[Run]:
+    runs: list[Run] = []
+    for (start, size), block in sorted((level.extents[level.index(block)], block) for block in set(blocks)):
+        last = runs[-1] if runs else None
+        if size == 0:
+            continue
+        if last and start - last.stop <= _MAX_GAP_BYTES and start + size - last.start <= _MAX_RUN_BYTES:
+            runs[-1] = Run((*last.blocks, block), last.start, max(last.stop, start + size))
+        else:
+            runs.append(Run((block,), start, start + size))
+    return runs
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep from stderr what tifffile logs about odd tags; what of it matters is raised here."""
+    logger, handler = logging.getLogger("tifffile"), logging.NullHandler()
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 class _HeaderFile(io.RawIOBase):
     """A file whose beginning is known and whose rest is fetched when the header turns out to be longer."""
 
     def __init__(self, head: Piece, href: str, transport: Transport) -> None:
+        self.size = head.file_size
+        self.error: ReadError | None = None
         self._pieces = [(0, head.data)]
-        self._size = head.file_size
         self._href = href
         self._transport = transport
         self._position = 0
@@ -154,12 +246,12 @@ class _HeaderFile(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
         self._position = origin + offset
         return self._position
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        start, stop = self._position, min(self._position + len(buffer), self._size)
+        start, stop = self._position, min(self._position + len(buffer), self.size)
         if stop <= start:
             return 0
         origin, data = self._piece(start, stop)
@@ -171,30 +263,44 @@ class _HeaderFile(io.RawIOBase):
         for origin, data in self._pieces:
             if origin <= start and stop <= origin + len(data):
                 return origin, data
-        end = min(max(stop, start + _MORE_HEADER_BYTES), self._size)
-        self._pieces.append((start, self._transport.read_exactly(self._href, start, end)))
+        end = min(max(stop, start + _MORE_HEADER_BYTES), self.size)
+        try:
+            self._pieces.append((start, self._transport.read_exactly(self._href, start, end)))
+        except ReadError as error:
+            self.error = error
+            raise
         return self._pieces[-1]
 
 
 def _crs(page: tifffile.TiffPage, source: SourceFile) -> str:
     code = (page.geotiff_tags or {}).get("ProjectedCSTypeGeoKey")
-    if code is not None and int(code) != _USER_DEFINED:
-        return f"EPSG:{int(code)}"
-    if source.crs is None:
-        raise _corrupt(source.href, "neither the file nor the catalogue names its coordinate reference system")
-    return source.crs
+    crs = source.crs if code is None or int(code) == _USER_DEFINED else f"EPSG:{int(code)}"
+    if crs is None:
+        raise _damaged(source.href, "neither the file nor the catalogue names its coordinate reference system")
+    pyproj.CRS.from_user_input(crs)
+    return crs
 
 
 def _transform(page: tifffile.TiffPage, source: SourceFile) -> Affine:
     tags = page.geotiff_tags or {}
-    shift = Affine.translation(-0.5, -0.5) if tags.get("GTRasterTypeGeoKey") == _PIXEL_IS_POINT else Affine.identity()
+    transform = _file_transform(tags)
+    if transform is None:
+        return catalogued_transform(source, (page.imagelength, page.imagewidth))
+    if transform.is_degenerate or not all(map(math.isfinite, transform)):
+        raise ValueError(f"it is placed by {tuple(transform)[:6]}")
+    is_point = tags.get("GTRasterTypeGeoKey") == _PIXEL_IS_POINT
+    return transform @ Affine.translation(-0.5, -0.5) if is_point else transform
+
+
+def _file_transform(tags: Mapping[str, Any]) -> Affine | None:
+    """Pixel to CRS as the tags say it, whether they mean a pixel's corner or its centre."""
     if "ModelTransformation" in tags:
-        matrix = np.asarray(tags["ModelTransformation"]).reshape(4, 4)
-        return Affine(matrix[0, 0], matrix[0, 1], matrix[0, 3], matrix[1, 0], matrix[1, 1], matrix[1, 3]) @ shift
+        matrix = np.asarray(tags["ModelTransformation"], float).reshape(4, 4)
+        return Affine(matrix[0, 0], matrix[0, 1], matrix[0, 3], matrix[1, 0], matrix[1, 1], matrix[1, 3])
     if "ModelPixelScale" in tags and "ModelTiepoint" in tags:
         (width, height, *_), (col, row, _, x, y, *_) = tags["ModelPixelScale"], tags["ModelTiepoint"]
-        return Affine(width, 0, x - col * width, 0, -height, y + row * height) @ shift
-    return catalogued_transform(source, (page.imagelength, page.imagewidth))
+        return Affine(width, 0, x - col * width, 0, -height, y + row * height)
+    return None
 
 
 def catalogued_transform(source: SourceFile, shape: tuple[int, int]) -> Affine:
@@ -204,12 +310,12 @@ def catalogued_transform(source: SourceFile, shape: tuple[int, int]) -> Affine:
         ReadError: the catalogue gives none either.
     """
     if source.transform is None or source.shape is None:
-        raise _corrupt(source.href, "neither the file nor the catalogue says where it lies")
+        raise _damaged(source.href, "neither the file nor the catalogue says where it lies")
     return Affine(*source.transform) @ Affine.scale(source.shape[1] / shape[1], source.shape[0] / shape[0])
 
 
-def _corrupt(href: str, why: str) -> ReadError:
-    return ReadError(
+def _damaged(href: str, why: str) -> DamagedError:
+    return DamagedError(
         f"{href} is damaged",
         why=why,
         hint="The file is damaged at its source. Leave this date out, or ask the provider to repair it.",

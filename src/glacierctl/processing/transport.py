@@ -12,6 +12,10 @@ from glacierctl.model import Usage
 from glacierctl.storage.ranges import Piece, RangeGetter
 
 
+class DamagedError(ReadError):
+    """What arrived makes no sense. It may have been damaged on its way, so it is worth being read once more."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReadPolicy:
     """How patient a read is."""
@@ -90,14 +94,9 @@ class Transport:
             ReadError: also when the file ends before.
         """
         piece = self.read(href, start, stop)
-        if len(piece.data) == stop - start:
-            return piece.data
-        raise ReadError(
-            f"{href} is truncated",
-            why=f"its header places data up to byte {stop:,}, but it ends at byte {start + len(piece.data):,}",
-            hint="The file is incomplete at its source. Leave this date out, or ask the provider to repair it.",
-            href=href,
-        )
+        if len(piece.data) != stop - start:
+            raise truncated(href, stop, start + len(piece.data))
+        return piece.data
 
     def _getter(self, href: str) -> RangeGetter:
         scheme = urlsplit(href).scheme if "://" in href else ""
@@ -122,3 +121,13 @@ class Transport:
             hint=error.hint,
             href=error.href,
         )
+
+
+def truncated(href: str, stop: int, file_size: int) -> ReadError:
+    """The error of a file that ends at byte `file_size`, before byte `stop` that its header speaks of."""
+    return ReadError(
+        f"{href} is truncated",
+        why=f"its header places data up to byte {stop:,}, but it ends at byte {file_size:,}",
+        hint="The file is incomplete at its source. Leave this date out, or ask the provider to repair it.",
+        href=href,
+    )

@@ -1,20 +1,23 @@
 """Files that must be had whole: JPEG2000, and TIFFs laid out in strips. GDAL reads them, from a local disk."""
 
 import threading
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import rasterio
 from affine import Affine
-from rasterio.errors import RasterioError
+from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
-from glacierctl.errors import ReadError
 from glacierctl.model import SourceFile
 from glacierctl.processing.raster import Block, Pixels, Run, block_size, to_pixels
+from glacierctl.processing.scratch import writing_to
 from glacierctl.processing.tiff import catalogued_transform
-from glacierctl.processing.transport import Transport
+from glacierctl.processing.transport import DamagedError, Transport
 
 _BLOCK_SHAPE = (1024, 1024)
 """Sentinel-2's own JPEG2000 tiles are as large."""
@@ -24,13 +27,13 @@ _COPY_BYTES = 8 << 20
 class WholeRaster:
     """A `Raster` whose file lies on a local disk and is read by GDAL, a block at a time."""
 
-    def __init__(self, path: Path, source: SourceFile) -> None:
+    def __init__(self, path: Path, source: SourceFile, *, renew: Callable[[], None] | None = None) -> None:
+        """`renew` writes `path` anew; it is called once, when what is there does not decode."""
         self.href = source.href
+        self._path = path
+        self._renew = renew
         self._lock = threading.Lock()
-        try:
-            self._dataset = rasterio.open(path)
-        except RasterioError as error:
-            raise _damaged(self.href, error) from error
+        self._dataset = _open(path, self.href)
         self.shape: tuple[int, int] = self._dataset.shape
         self.block_shape: tuple[int, int] = _BLOCK_SHAPE
         self.crs = _authority(self._dataset) or source.crs or ""
@@ -59,33 +62,67 @@ class WholeRaster:
         return self._read(out_shape=(self.shape[0] // factor, self.shape[1] // factor))
 
     def _read(self, **what: object) -> Pixels:
-        try:
-            with self._lock:  # a GDAL dataset belongs to one thread at a time
+        with self._lock:  # a GDAL dataset belongs to one thread at a time
+            try:
                 values = self._dataset.read(1, **what)
-        except RasterioError as error:
-            raise _damaged(self.href, error) from error
+            except RasterioError as error:
+                if self._renew is None:
+                    raise _damaged(self.href, _detail(error)) from error
+                values = self._read_anew(self._renew, what)
         return to_pixels(np.asarray(values), self._dataset.nodata, self.href)
+
+    def _read_anew(self, renew: Callable[[], None], what: dict[str, object]) -> NDArray[np.generic]:
+        """Once more from fresh bytes, for the file may have been damaged on its way."""
+        self._renew = None
+        self._dataset.close()
+        renew()
+        self._dataset = _open(self._path, self.href)
+        try:
+            values: NDArray[np.generic] = self._dataset.read(1, **what)
+        except RasterioError as error:
+            raise _damaged(self.href, _detail(error)) from error
+        return values
 
 
 def open_whole(source: SourceFile, transport: Transport, scratch: Path) -> WholeRaster:
-    """Raster of any file that GDAL reads; a remote one is copied to `scratch` first, with its sidecar if it has one.
+    """Raster of any file that GDAL reads; a remote one is copied to `scratch` first, without sidecars.
 
     Raises:
         ReadError: it cannot be had, or GDAL does not know it.
+        StoreError: there is no room for it in `scratch`.
     """
     if "://" not in source.href:
         return WholeRaster(Path(source.href), source)
-    path = scratch / f"source-{len(list(scratch.iterdir()))}{Path(source.href).suffix}"
-    _copy(source.href, path, transport)
-    return WholeRaster(path, source)
+    path = scratch / f"source-{len(list(scratch.iterdir()))}{Path(urlsplit(source.href).path).suffix}"
+
+    def copy() -> None:
+        _copy(source.href, path, transport)
+
+    copy()
+    return WholeRaster(path, source, renew=copy)
 
 
 def _copy(href: str, path: Path, transport: Transport) -> None:
-    with path.open("wb") as target:
+    with writing_to(path.parent), path.open("wb") as target:
         piece = transport.read(href, 0, _COPY_BYTES)
         target.write(piece.data)
         for start in range(_COPY_BYTES, piece.file_size, _COPY_BYTES):
             target.write(transport.read_exactly(href, start, min(start + _COPY_BYTES, piece.file_size)))
+
+
+def _open(path: Path, href: str) -> rasterio.DatasetReader:
+    try:
+        with warnings.catch_warnings():
+            # where the file does not say where it lies, the catalogue does
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            return rasterio.open(path)
+    except RasterioError as error:
+        raise _damaged(href, _detail(error)) from error
+
+
+def _detail(error: RasterioError) -> str:
+    """What GDAL says; rasterio's own words only point to it."""
+    return str(error.__cause__ or error)
 
 
 def _authority(dataset: rasterio.DatasetReader) -> str | None:
@@ -93,10 +130,10 @@ def _authority(dataset: rasterio.DatasetReader) -> str | None:
     return ":".join(authority) if authority else None
 
 
-def _damaged(href: str, why: object) -> ReadError:
-    return ReadError(
+def _damaged(href: str, why: str) -> DamagedError:
+    return DamagedError(
         f"{href} cannot be read",
-        why=str(why),
+        why=why,
         hint="The file is damaged or of a kind that is not known here. Leave this date out, or ask the provider.",
         href=href,
     )
