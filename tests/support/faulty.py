@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 _XML_ERROR = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>Wait.</Message></Error>'
+_PARTIAL = 206
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,10 @@ class Truncated(Fault):
 
 @dataclass(frozen=True)
 class XmlError(Fault):
-    """Answers 200 with an XML error page, as some gateways do."""
+    """Answers with an XML error page and a status of success, as some gateways do."""
+
+    status: int = 200
+    """200 or 206; with 206 the page pretends to be the range that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,11 @@ class FaultyServer:
         with self._lock:
             return [request for request in self._seen if path in request.path]
 
+    def forget(self) -> None:
+        """Forget the requests so far."""
+        with self._lock:
+            self._seen.clear()
+
     def next_fault(self, path: str) -> Fault | None:
         """The fault that a new request for `path` meets."""
         with self._lock:
@@ -171,11 +180,18 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, Status):
             self._send(path, fault.code, b"<html>no</html>", {"Content-Type": "text/html"})
         elif isinstance(fault, XmlError):
-            self._send(path, 200, _XML_ERROR, {"Content-Type": "application/xml"})
+            self._send(path, fault.status, _XML_ERROR, self._page_headers(fault.status))
         elif not file.is_file():
             self._send(path, 404, b"<html>no such file</html>", {"Content-Type": "text/html"})
         else:
             self._send_file(path, file.read_bytes(), fault)
+
+    def _page_headers(self, status: int) -> dict[str, str]:
+        if status != _PARTIAL:
+            return {"Content-Type": "application/xml"}
+        start, _ = _byte_range(self.headers.get("Range", ""), 1 << 40) or (0, 0)
+        said = f"bytes {start}-{start + len(_XML_ERROR) - 1}/{start + len(_XML_ERROR)}"
+        return {"Content-Type": "image/tiff", "Content-Range": said}
 
     def _send_file(self, path: str, content: bytes, fault: Fault | None) -> None:
         if isinstance(fault, Corrupt):

@@ -69,12 +69,32 @@ def execute(plan: Plan, store: Store, settings: Settings) -> LocalRun:
     outcomes: list[Outcome] = []
     if todo:
         ledger.open(plan, todo)
-        with watch(sum(len(task.acquisitions) for task in todo)) as watcher:
+        with _stop_on_interrupt(transport), watch(sum(len(task.acquisitions) for task in todo)) as watcher:
             for task in todo:
                 outcomes += _carry_out(task, store, ledger, _means(transport, settings, watcher), watcher)
     seconds = time.monotonic() - started
     usage = transport.usage.model_copy(update={"seconds": seconds})
     return LocalRun(ledger.run_id, store.url, tuple(outcomes), usage, _peak_memory_mb())
+
+
+@contextmanager
+def _stop_on_interrupt(transport: Transport) -> Iterator[None]:
+    """Let Ctrl-C end the reads too, which other threads would else try again while this one waits for them."""
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # from a thread of its own, for this one may be inside the very lock that it takes
+        threading.Thread(target=transport.stop).start()
+        signal.default_int_handler(number, frame)
+
+    if before is not signal.default_int_handler:  # somebody else's business, or ignored as under nohup
+        yield
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def new_transport(todo: tuple[Task, ...], settings: Settings) -> Transport:

@@ -2,10 +2,8 @@
 
 import random
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from glacierctl.errors import ReadError
 from glacierctl.model import Usage
@@ -48,13 +46,17 @@ class Transport:
         getters: Mapping[str, RangeGetter],
         policy: ReadPolicy,
         *,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`getters` by URL scheme; the one for local paths under the empty scheme."""
+        """`getters` by URL scheme; the one for local paths under the empty scheme.
+
+        `sleep` is how pauses are made; by default so that `stop` ends them.
+        """
         self._getters = getters
         self._policy = policy
-        self._sleep = sleep
+        self._stopped = threading.Event()
+        self._sleep = sleep or self._stopped.wait
         self._jitter = jitter
         self._lock = threading.Lock()
         self._usage = Usage()
@@ -65,6 +67,10 @@ class Transport:
         with self._lock:
             return self._usage
 
+    def stop(self) -> None:
+        """End pauses and attempts, now and for ever: whoever waits for bytes is to be told soon that none will come."""
+        self._stopped.set()
+
     def read(self, href: str, start: int, stop: int) -> Piece:
         """See `RangeGetter.get`; transient failures are tried again, with pauses between.
 
@@ -73,6 +79,8 @@ class Transport:
         """
         getter = self._getter(href)
         for attempt in range(1, self._policy.attempts + 1):
+            if self._stopped.is_set():
+                raise _interrupted(href)
             try:
                 piece = getter.get(href, start, stop)
             except ReadError as error:
@@ -99,7 +107,7 @@ class Transport:
         return piece.data
 
     def _getter(self, href: str) -> RangeGetter:
-        scheme = urlsplit(href).scheme if "://" in href else ""
+        scheme = href.partition("://")[0].lower() if "://" in href else ""
         if scheme in self._getters:
             return self._getters[scheme]
         known = ", ".join(sorted(f"{name}://" for name in self._getters if name))
@@ -121,6 +129,12 @@ class Transport:
             hint=error.hint,
             href=error.href,
         )
+
+
+def _interrupted(href: str) -> ReadError:
+    return ReadError(
+        f"{href} was not read", why="the work was interrupted", hint="The same command goes on from there.", href=href
+    )
 
 
 def truncated(href: str, stop: int, file_size: int) -> ReadError:
