@@ -7,9 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pystac
 from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+from shapely import Polygon
 from shapely.geometry import mapping
+from shapely.geometry.polygon import orient
 
 from glacierctl import __version__
 from glacierctl.choices import Satellite
@@ -23,6 +27,8 @@ _EXTENSIONS = [
     "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
     "https://stac-extensions.github.io/file/v2.1.0/schema.json",
 ]
+_COMMON_NAME = {"B08": "nir", "B8": "pan", "B4": "nir08"}
+"""By band, as the catalogues name them; the eo extension wants one field of its own in every item, clouds or not."""
 _CONSTELLATION = {Satellite.SENTINEL2: "sentinel-2", Satellite.LANDSAT: "landsat"}
 _OUTLINE_POINTS_PER_SIDE = 8
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
@@ -76,7 +82,7 @@ def product_item(facts: Facts, image: Path, quicklook: bytes) -> bytes:
         quicklook: the finished PNG.
     """
     product = facts.acquisition.product
-    outline = facts.grid.extent.segmented(_side(facts.grid) / _OUTLINE_POINTS_PER_SIDE).to_crs("EPSG:4326").geom
+    outline = _outline(facts.region)
     item = pystac.Item(
         id=f"{facts.region.name}_{product}",
         geometry=_rounded(mapping(outline)),
@@ -131,8 +137,10 @@ def _properties(facts: Facts) -> dict[str, Any]:
 def _image_asset(facts: Facts, image: Path) -> pystac.Asset:
     with image.open("rb") as file:
         checksum = hashlib.file_digest(file, "sha256")
+    name = facts.acquisition.scenes[0].band
     band = {
-        "name": facts.acquisition.scenes[0].band,
+        "name": name,
+        "eo:common_name": _COMMON_NAME[name],
         "data_type": "uint16",
         "nodata": FILL_VALUE,
         "raster:spatial_resolution": abs(facts.grid.affine.a),
@@ -150,8 +158,14 @@ def _file_fields(checksum: "hashlib._Hash", size: int) -> dict[str, Any]:
     return {"file:checksum": _SHA256_MULTIHASH + checksum.hexdigest(), "file:size": size}
 
 
-def _side(grid: GeoBox) -> float:
-    return float(max(grid.height, grid.width) * abs(grid.affine.a))
+def _outline(region: Region) -> Polygon:
+    """The region in longitude and latitude, counterclockwise; points between the corners, for its sides are curves."""
+    xmin, ymin, xmax, ymax = region.bounds
+    corners = np.array([(xmin, ymin), (xmax, ymin), (xmax, ymax), (xmin, ymax), (xmin, ymin)])
+    along = np.linspace(0, len(corners) - 1, (len(corners) - 1) * _OUTLINE_POINTS_PER_SIDE + 1)
+    x, y = (np.interp(along, range(len(corners)), values) for values in corners.T)
+    to_wgs84 = Transformer.from_crs(region.crs, "OGC:CRS84", always_xy=True)
+    return orient(Polygon(np.column_stack(to_wgs84.transform(x, y))))
 
 
 def _rounded(geometry: dict[str, Any]) -> dict[str, Any]:
