@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import jsonschema
 import pytest
+import rasterio
 from tests.support import command
 from tests.support.items import landsat_item, sentinel2_item, write_static_catalog
 from tests.support.paths import REPO
@@ -53,9 +54,14 @@ DOCUMENTS = (
 
 
 @pytest.fixture(scope="module")
-def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the commands are run."""
+    return tmp_path_factory.mktemp("documents")
+
+
+@pytest.fixture(scope="module")
+def documents(folder: Path) -> dict[str, Json]:
     """Every document of DOCUMENTS by its name, as the installed program printed it."""
-    folder = tmp_path_factory.mktemp("documents")
     own = {"GLACIERCTL_DATA_DIR": str(folder / "data"), "XDG_CONFIG_HOME": str(folder / "config")}
 
     def run(*args: str | Path, code: int = 0) -> Json:
@@ -183,6 +189,19 @@ def test_a_spoiled_document_is_refused(name: str, which: str, documents: dict[st
     validator = jsonschema.Draft202012Validator(SCHEMAS[name])
     let_through = [how for how, document in spoiled(documents[which]) if validator.is_valid(document)]
     assert let_through == []
+
+
+def test_every_field_of_an_item_and_every_tag_of_an_image_is_on_the_page_of_products(
+    documents: dict[str, Json], folder: Path
+) -> None:
+    image = folder / "out" / documents["made"]["outcomes"][0]["key"]
+    item = json.loads(image.with_suffix(".json").read_text(encoding="utf-8"))
+    with rasterio.open(image) as opened:
+        tags = opened.tags().keys() - {"AREA_OR_POINT"}
+    (band,) = item["assets"]["image"]["bands"]
+    fields = {*item["properties"], *item["assets"], *band, *item["properties"]["glacierctl:offsets"][0], *tags}
+    page = (REPO / "docs/products.md").read_text(encoding="utf-8")
+    assert sorted(name for name in fields if f"`{name}`" not in page) == []
 
 
 def test_every_command_that_prints_json_has_its_schema() -> None:
