@@ -20,3 +20,17 @@ class Resampling(StrEnum):
     BILINEAR = "bilinear"
     LANCZOS = "lanczos"
     NEAREST = "nearest"
+
+
+class Stack(StrEnum):
+    """What the image of the Lambda function holds beside glacierctl itself."""
+
+    LEAN = "lean"
+    FULL = "full"
+
+
+class Architecture(StrEnum):
+    """Processors that the Lambda function runs on, by Lambda's name for them."""
+
+    X86_64 = "x86_64"
+    ARM64 = "arm64"

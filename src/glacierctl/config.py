@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from glacierctl.choices import Resampling, Satellite
+from glacierctl.choices import Architecture, Resampling, Satellite, Stack
 from glacierctl.errors import ConfigError
 from glacierctl.model import Value
 
@@ -48,6 +48,18 @@ _Seconds = Annotated[float, Field(gt=0, le=3600), _Number]
 _Text = Annotated[str, Field(min_length=1)]
 
 
+_LOG_RETENTIONS_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731,
+                        1096, 1827, 2192, 2557, 2922, 3288, 3653)  # fmt: skip
+"""The only ones that CloudWatch Logs takes."""
+
+
+def _require_retention(days: int) -> int:
+    if days not in _LOG_RETENTIONS_DAYS:
+        msg = "CloudWatch Logs does not know this number of days"
+        raise ValueError(msg)
+    return days
+
+
 class Settings(Value):
     """Everything that can be set once instead of with every command. The first line of each says what is allowed."""
 
@@ -79,6 +91,32 @@ class Settings(Value):
     """Seconds, above 0 and at most 3600: how long a connection may take."""
     read_attempts: Annotated[int, Field(ge=1, le=100), _Number] = 5
     """A whole number from 1 to 100: how often a read is tried before it counts as failed."""
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "greenland-glacier-data"
+    """Name of the S3 bucket that results of runs on AWS go to."""
+    prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9!_.'()-]+/)+$")] = "results/"
+    """What the keys in the bucket begin with, ending in a slash; the Lambda function may write nowhere else."""
+    function_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,50}$")] = "glacier-sentinel2-processor"
+    """Name of the Lambda function: up to 50 letters, digits, - and _. Its role, logs and queue are named after it."""
+    repository: Annotated[str, Field(pattern=r"^[a-z0-9]+([._/-][a-z0-9]+)*$", min_length=2, max_length=256)] = (
+        "glacier-sentinel2-processor"
+    )
+    """Name of the ECR repository of the image: lower case letters, digits, and - _ . / between them."""
+    alias: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*$", max_length=128)] = "live"
+    """Name of the alias that runs use, not a number; it names the version that was deployed last and works."""
+    memory_mb: Annotated[int, Field(ge=128, le=10_240), _Number] = 2048
+    """A whole number from 128 to 10240: memory of the Lambda function, MB; its share of a CPU grows with it."""
+    timeout_s: Annotated[int, Field(ge=1, le=900), _Number] = 900
+    """A whole number from 1 to 900: seconds after which Lambda ends an invocation."""
+    ephemeral_storage_mb: Annotated[int, Field(ge=512, le=10_240), _Number] = 512
+    """A whole number from 512 to 10240: scratch space of the Lambda function, MB; above 512 it costs."""
+    reserved_concurrency: Annotated[int | None, Field(ge=0, le=100_000), _Number] = None
+    """A whole number: how many invocations may run at once, held back for them. Not set: as many as the account has."""
+    stack: Stack = Stack.LEAN
+    """One of lean, full: what the image holds beside glacierctl; full adds a wide scientific set for your own steps."""
+    architecture: Architecture = Architecture.X86_64
+    """One of x86_64, arm64: the processors that the Lambda function runs on."""
+    log_retention_days: Annotated[int, AfterValidator(_require_retention), _Number] = 30
+    """Days that logs are kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731 or 1096 to 3653."""
     origins: Annotated[dict[str, str], Field(exclude=True, repr=False, default_factory=dict)]
     """Where each setting came from; what is not here is a default. Not a setting itself."""
 

@@ -34,8 +34,12 @@ _EXAMPLE = re.compile(r"(?:\$ )?(?:[A-Z_]+=\S* )*glacierctl .*")
 _ENDS_OF_A_COMMAND = frozenset({"|", ">", ">>", "2>", "&&", ";"})
 _CITED = re.compile(r"`((?:src|tests|docs|benchmarks|requirements)/[\w./-]+)`")
 _TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- end of settings -->)", re.DOTALL)
-_SAID_OTHERWISE = {"workers": "one for each CPU", "data_dir": "the user's data folder"}
-"""Defaults that depend on the machine."""
+_SAID_OTHERWISE = {
+    "workers": "one for each CPU",
+    "data_dir": "the user's data folder",
+    "reserved_concurrency": "what the account has",
+}
+"""Defaults that depend on the machine or on the account."""
 
 
 @dataclass(frozen=True)
