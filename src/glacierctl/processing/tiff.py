@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from typing import IO, Any, cast
 
 import numpy as np
@@ -71,13 +72,12 @@ class _Level:
 
     def index(self, block: Block) -> int:
         """Number of a block."""
-        return block[0] * -(-self.shape[1] // self.block_shape[1]) + block[1]
+        return block[0] * self.tiling[1] + block[1]
 
     @property
-    def blocks(self) -> list[Block]:
-        """All of them, row by row."""
-        down, across = (-(-side // step) for side, step in zip(self.shape, self.block_shape, strict=True))
-        return [(row, col) for row in range(down) for col in range(across)]
+    def tiling(self) -> tuple[int, int]:
+        """(rows, columns) of blocks."""
+        return -(-self.shape[0] // self.block_shape[0]), -(-self.shape[1] // self.block_shape[1])
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,8 @@ class TiffRaster:
         level = self._header.coarsest
         (height, width), (down, across) = level.shape, level.block_shape
         pixels = np.zeros((height, width), np.uint16)
-        for run in _runs(level, level.blocks):
+        rows, cols = level.tiling
+        for run in _runs(level, product(range(rows), range(cols))):
             for (row, col), values in self._fetch_and_decode(level, run).items():
                 target = pixels[row * down : (row + 1) * down, col * across : (col + 1) * across]
                 target[:] = values[: target.shape[0], : target.shape[1]]
@@ -196,8 +197,8 @@ def _level(page: tifffile.TiffPage) -> _Level:
     nodata = float(page.nodata) if _GDAL_NODATA_TAG in page.tags else None
     decode, tables = page.decode, page.jpegtables
     level = _Level(lambda data, number: decode(data, number, jpegtables=tables)[0], shape, block_shape, extents, nodata)
-    if len(extents) < len(level.blocks):
-        raise ValueError(f"it lists {len(extents)} blocks of {len(level.blocks)}")
+    if len(extents) < math.prod(level.tiling):
+        raise ValueError(f"it lists {len(extents)} of {math.prod(level.tiling)} blocks")
     return level
 
 
