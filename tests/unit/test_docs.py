@@ -73,7 +73,7 @@ def test_a_page_that_is_right_is_let_be(page: Path) -> None:
         ("other.md#over-there", "gone.md", "gone.md is not there"),
         ("here", "`tests/unit/test_gone.py`", "tests/unit/test_gone.py is not there"),
         ("# Title", "# /home/somebody/results", "/home/somebody is a folder of somebody's machine"),
-        ("# Title", "# `/work/main/docs`", "/work/main is a folder"),
+        ("# Title", "# `/mnt/disk/docs`", "/mnt/disk is a folder"),
         ("regions list", "regions lost", "there is no command lost"),
         ("regions list", "regions list --jsn", "No such option: --jsn"),
         ("regions list", "regions show", "Missing argument"),
