@@ -6,7 +6,8 @@ GlacierctlError
 │   └── ConfigError     a setting that cannot be used
 ├── CatalogError    the STAC catalogue does not answer, or answers nonsense
 ├── ReadError       a scene's file cannot be read
-└── StoreError      a result cannot be written or read back
+├── StoreError      a result cannot be written or read back
+└── ImageError      the container image cannot be built, pushed or run
 """
 
 
@@ -54,3 +55,7 @@ class ReadError(GlacierctlError):
 
 class StoreError(GlacierctlError):
     """The store refuses a write or does not hold what it should."""
+
+
+class ImageError(GlacierctlError):
+    """The container image cannot be built, pushed or run."""

@@ -52,11 +52,14 @@ def wanted_by_file(root: Path) -> dict[str, list[str]]:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     runtime = project["project"]["dependencies"]
     groups = project["dependency-groups"]
+    lean = _lines(root / "requirements/worker-lean.in")
     return {
         "runtime.txt": runtime,
         "dev.txt": [*runtime, *groups["test"], *groups["check"], *_lines(root / "requirements/dev.in")],
         "build.txt": _lines(root / "requirements/build.in"),
         "stac-server.txt": _lines(root / "requirements/stac-server.in"),
+        "worker-lean.txt": lean,
+        "worker-full.txt": [*lean, *_lines(root / "requirements/worker-full.in")],
     }
 
 

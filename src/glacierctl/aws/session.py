@@ -122,10 +122,13 @@ def connect(aws_region: str, patience: Patience) -> Aws:
         return Aws(aws_region, patience, boto3.Session())
 
 
-def s3_client(aws_region: str, *, connect_timeout_s: float, read_timeout_s: float, connections: int = 16) -> "S3Client":
-    """Client for reading scenes: signed if there are credentials, unsigned otherwise.
+def s3_client(
+    aws_region: str, *, connect_timeout_s: float, read_timeout_s: float, connections: int = 16, attempts: int = 1
+) -> "S3Client":
+    """Client for scenes and stores: signed if there are credentials, unsigned otherwise.
 
-    It does not repeat failed requests: whoever reads does, and counts them. Profiles and `AWS_ENDPOINT_URL` hold.
+    With one attempt it does not repeat failed requests: whoever reads scenes does, and counts them. A store lets it.
+    Profiles and `AWS_ENDPOINT_URL` hold.
     """
     session = boto3.Session()
     client: S3Client = session.client(
@@ -135,7 +138,7 @@ def s3_client(aws_region: str, *, connect_timeout_s: float, read_timeout_s: floa
             connect_timeout=connect_timeout_s,
             read_timeout=read_timeout_s,
             max_pool_connections=connections,
-            retries={"total_max_attempts": 1},
+            retries={"mode": "standard", "total_max_attempts": attempts},
             signature_version=None if session.get_credentials() else botocore.UNSIGNED,
         ),
     )

@@ -1,0 +1,1 @@
+"""The doors by which a task comes in."""
