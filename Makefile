@@ -52,6 +52,9 @@ lock: $(VENV)/.dev ## Choose the newest versions of all dependencies, with hashe
 	  --output-file requirements/dev.txt
 	$(COMPILE) requirements/build.in --constraint requirements/dev.txt --output-file requirements/build.txt
 	$(COMPILE) requirements/stac-server.in --output-file requirements/stac-server.txt
+	$(COMPILE) requirements/worker-lean.in --constraint requirements/runtime.txt --output-file requirements/worker-lean.txt
+	$(COMPILE) requirements/worker-lean.in requirements/worker-full.in --constraint requirements/runtime.txt \
+	  --output-file requirements/worker-full.txt
 
 .PHONY: servers
 servers: ## Install the servers that tests talk to (root and apt; elsewhere those tests are skipped)
