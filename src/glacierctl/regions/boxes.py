@@ -88,14 +88,15 @@ def transform_box(bounds: Bounds, source: CRS, target: CRS) -> Bounds:
 def grown_to_whole_pixels(bounds: Bounds) -> Bounds:
     """Same box if its sides are multiples of 30 m; else the smallest such around it.
 
-    A box that grows keeps its left and upper edge where these are whole metres.
+    A box that grows keeps its left and upper edge where these are whole half metres, as the edges of Landsat's pixels
+    are, so that its pixels stay those of the scenes.
     """
     xmin, ymin, xmax, ymax = bounds
     if not _is_whole(xmax - xmin):
-        xmin = math.floor(xmin)
+        xmin = math.floor(2 * xmin) / 2
         xmax = xmin + WHOLE_M * math.ceil((xmax - xmin) / WHOLE_M)
     if not _is_whole(ymax - ymin):
-        ymax = math.ceil(ymax)
+        ymax = math.ceil(2 * ymax) / 2
         ymin = ymax - WHOLE_M * math.ceil((ymax - ymin) / WHOLE_M)
     return xmin, ymin, xmax, ymax
 
