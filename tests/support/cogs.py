@@ -117,8 +117,8 @@ def block_index(path: Path) -> list[Level]:
     return [_level(path, number) for number in range(-1, len(factors))]
 
 
-def bytes_under(path: Path, grid: GeoBox, *, margin_px: int = 0) -> int:
-    """Compressed size of the full-resolution blocks that intersect a grid: what a perfect reader must fetch.
+def blocks_under(path: Path, grid: GeoBox, *, margin_px: int = 0) -> dict[tuple[int, int], int]:
+    """Full-resolution blocks that intersect a grid, (row, column) to compressed size: what a perfect reader must fetch.
 
     Args:
         path: the TIFF.
@@ -129,11 +129,16 @@ def bytes_under(path: Path, grid: GeoBox, *, margin_px: int = 0) -> int:
     with rasterio.open(path) as image:
         outline = _outline_px(grid, image.crs.to_wkt(), image.transform).buffer(margin_px, join_style="mitre")
     height, width = level.block
-    return sum(
-        size
+    return {
+        (row, column): size
         for (row, column), (_, size) in level.blocks.items()
         if outline.intersects(box(column * width, row * height, (column + 1) * width, (row + 1) * height))
-    )
+    }
+
+
+def bytes_under(path: Path, grid: GeoBox, *, margin_px: int = 0) -> int:
+    """Their compressed size in all: see `blocks_under`."""
+    return sum(blocks_under(path, grid, margin_px=margin_px).values())
 
 
 def _windows(
