@@ -32,7 +32,6 @@ from botocore.exceptions import (
     SSOTokenLoadError,
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
-    WaiterError,
 )
 
 from glacierctl.errors import GlacierctlError
@@ -45,7 +44,8 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOpera
 _MISSING = frozenset({"ResourceNotFoundException", "RepositoryNotFoundException", "NoSuchEntity", "404", "NoSuchBucket",
                       "ImageNotFoundException", "LifecyclePolicyNotFoundException", "RepositoryPolicyNotFoundException",
                       "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NoSuchKey",
-                      "NoSuchPublicAccessBlockConfiguration", "NoSuchResourceException"})  # fmt: skip
+                      "NoSuchPublicAccessBlockConfiguration", "NoSuchResourceException",
+                      "ProvisionedConcurrencyConfigNotFoundException"})  # fmt: skip
 _CONFLICT = frozenset({"ResourceConflictException", "PreconditionFailedException", "EntityAlreadyExists",
                        "RepositoryAlreadyExistsException", "ResourceAlreadyExistsException", "ConcurrentModification",
                        "ImageTagAlreadyExistsException", "ImageAlreadyExistsException", "OperationAbortedException",
@@ -55,7 +55,10 @@ _THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsExc
                         "SlowDown", "ThrottledException", "RequestThrottled"})  # fmt: skip
 _QUOTA = frozenset({"LimitExceededException", "LimitExceeded", "ServiceQuotaExceededException", "QuotaExceeded",
                     "CodeStorageExceededException"})  # fmt: skip
+_CLOCK = re.compile(r"Signature expired|Signature not yet current|RequestTimeTooSkewed")
+"""In what AWS says of a request that was signed by a clock that is more than some minutes wrong."""
 _MEMORY_CAP = re.compile(r"'?memorySize'?.*less than or equal to (\d+)", re.IGNORECASE | re.DOTALL)
+_CONCURRENCY_CAP = "UnreservedConcurrentExecution below its minimum"
 _SIGN_IN = (SSOTokenLoadError, TokenRetrievalError, UnauthorizedSSOTokenError)
 _NOT_AUTHORIZED = re.compile(r"not authorized to perform: (?P<action>[\w:-]+)(?: on resource: (?P<resource>\S+))?")
 _SET_UP = "Set them up with `aws configure` or `aws configure sso`, or name a profile: AWS_PROFILE=name."
@@ -121,8 +124,6 @@ def talking_about(resource: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise refusal(error, resource) from error
-    except WaiterError as error:
-        raise _not_ready(error, resource) from error
     except (*_SIGN_IN, NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, ProfileNotFound) as error:
         _raise_credentials(error, resource)
     except (EndpointConnectionError, ConnectTimeoutError, HTTPClientError) as error:
@@ -143,19 +144,12 @@ def refusal(error: ClientError, resource: str) -> AwsError:
     """What an answer of AWS with an error means."""
     code, message = _code_and_message(error)
     what = f"AWS refuses {error.operation_name} for {resource}"
-    if code in _EXPIRED:
-        return ExpiredCredentials(
-            "the AWS credentials have expired",
-            why=message or code,
-            hint="Sign in again (`aws sso login`, or get new ones), then repeat the command.",
-            code=code,
-        )
-    if code in _INVALID:
-        return NoCredentials("AWS does not know these credentials", why=message or code, hint=_SET_UP, code=code)
+    if useless := _useless_credentials(message, code):
+        return useless
     if code in _DENIED:
         return _denied(error, resource)
-    if cap := _MEMORY_CAP.search(message):
-        return _memory_cap(int(cap[1]), resource, code)
+    if cap := _cap(message, resource, code):
+        return cap
     for codes, kind, hint in (
         (_MISSING, NotFound, "Check its name and the AWS region; `glacierctl deploy` makes what is missing."),
         (_CONFLICT, Conflict, "Somebody else may be deploying. Wait until they are done, then repeat the command."),
@@ -169,6 +163,27 @@ def refusal(error: ClientError, resource: str) -> AwsError:
         if code in codes:
             return kind(what, why=f"{message or code}", hint=hint, code=code)
     return AwsError(what, why=f"{code}: {message}", hint="Mend what AWS says, then repeat the command.", code=code)
+
+
+def _useless_credentials(message: str, code: str) -> AwsError | None:
+    """What an answer means that says why a request is not signed well; None if it is about something else."""
+    if _CLOCK.search(f"{code} {message}"):
+        return AwsError(
+            "this machine's clock is wrong",
+            why=f"{code}: {message}",
+            hint="Set the clock, then repeat the command: AWS takes no request that is signed some minutes off.",
+            code=code,
+        )
+    if code in _EXPIRED:
+        return ExpiredCredentials(
+            "the AWS credentials have expired",
+            why=message or code,
+            hint="Sign in again (`aws sso login`, or get new ones), then repeat the command.",
+            code=code,
+        )
+    if code in _INVALID:
+        return NoCredentials("AWS does not know these credentials", why=message or code, hint=_SET_UP, code=code)
+    return None
 
 
 def _code_and_message(error: ClientError) -> tuple[str, str]:
@@ -192,26 +207,23 @@ def _denied(error: ClientError, resource: str) -> Denied:
     )
 
 
-def _memory_cap(cap_mb: int, resource: str, code: str) -> QuotaTooSmall:
-    return QuotaTooSmall(
-        f"{resource} cannot have as much memory",
-        why=f"this account's functions may have {cap_mb} MB at most",
-        hint=f"Say --memory {cap_mb} or less, or ask AWS Support to raise the account's Lambda memory.",
-        code=code,
-    )
-
-
-def _not_ready(error: WaiterError, resource: str) -> NotReady:
-    last: Mapping[str, Any] = error.last_response or {}
-    settings: Mapping[str, Any] = last.get("Configuration", last)
-    reasons = [settings.get(key, "") for key in ("StateReason", "LastUpdateStatusReason")]
-    told = " ".join(" ".join(filter(None, reasons)).split())
-    state = settings.get("State") or settings.get("LastUpdateStatus") or "not there yet"
-    return NotReady(
-        f"{resource} did not become ready",
-        why=f"its state is {state}" + (f": {told}" if told else ", and it has been asked for as long as is reasonable"),
-        hint="Look at it in the AWS console, then run `glacierctl deploy` again: it goes on where it stopped.",
-    )
+def _cap(message: str, resource: str, code: str) -> QuotaTooSmall | None:
+    """What a limit of the account means, which Lambda words as an invalid value; None if the message tells of none."""
+    if cap := _MEMORY_CAP.search(message):
+        return QuotaTooSmall(
+            f"{resource} cannot have as much memory",
+            why=f"this account's functions may have {cap[1]} MB at most",
+            hint=f"Say --memory {cap[1]} or less, or ask AWS Support to raise the account's Lambda memory.",
+            code=code,
+        )
+    if _CONCURRENCY_CAP in message:
+        return QuotaTooSmall(
+            "the account cannot hold back as many concurrent invocations",
+            why=message,
+            hint="Set reserved_concurrency lower, or ask AWS for more: Service Quotas in the console.",
+            code=code,
+        )
+    return None
 
 
 def _raise_credentials(error: BotoCoreError, resource: str) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from botocore.session import get_session
+
 from glacierctl.aws.errors import talking_about
 from glacierctl.aws.session import Aws
 
@@ -30,3 +32,9 @@ def who_am_i(aws: Aws) -> Identity:
     with talking_about("the account"):
         answer = aws.sts.get_caller_identity()
         return Identity(answer["Account"], answer["Arn"])
+
+
+def partition_of(aws_region: str) -> str:
+    """The cloud that an AWS region belongs to: `aws`, `aws-us-gov`, `aws-cn`, ... Nothing is asked."""
+    with talking_about(f"the AWS region {aws_region}"):
+        return get_session().get_partition_for_region(aws_region)

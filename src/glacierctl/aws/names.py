@@ -59,6 +59,11 @@ class Names:
         return self._arn("lambda", f"function:{self.function}")
 
     @property
+    def event_sources_arn(self) -> str:
+        """Of all event source mappings of the account; which function they are for, no ARN tells."""
+        return self._arn("lambda", "event-source-mapping:*")
+
+    @property
     def repository_arn(self) -> str:
         """Of the repository."""
         return self._arn("ecr", f"repository/{self.repository}")

@@ -5,8 +5,6 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
-
 from glacierctl.errors import ReadError
 from glacierctl.storage.ranges import Piece
 
@@ -14,8 +12,9 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import GetObjectRequestTypeDef
 
+_CLOCK = "RequestTimeTooSkewed"
 _LASTING = frozenset({"NoSuchKey", "NoSuchBucket", "404", "AccessDenied", "403", "InvalidAccessKeyId",
-                      "SignatureDoesNotMatch", "ExpiredToken", "PermanentRedirect"})  # fmt: skip
+                      "SignatureDoesNotMatch", "ExpiredToken", "PermanentRedirect", _CLOCK})  # fmt: skip
 _BEYOND_THE_END = frozenset({"InvalidRange", "416"})
 _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
 
@@ -32,6 +31,9 @@ class S3Getter:
 
     def get(self, href: str, start: int, stop: int) -> Piece:
         """See `RangeGetter.get`."""
+        # loaded by the first read of S3 only
+        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError  # noqa: PLC0415
+
         address = urlsplit(href)
         pays = address.netloc in self._requester_pays
         asked: GetObjectRequestTypeDef = {
@@ -64,6 +66,8 @@ class S3Getter:
 def _refusal(href: str, code: str, message: str, *, pays: bool) -> ReadError:
     if code in _MISSING:
         hint = "The catalogue lists a file that its archive does not hold. Leave this date out, or ask the provider."
+    elif code == _CLOCK:
+        hint = "This machine's clock is wrong: set it, then try again."
     elif pays:
         hint = "These files are paid for by their reader: set up AWS credentials (`aws configure`), then try again."
     else:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from glacierctl.aws import roles
 from glacierctl.aws.errors import Conflict, NotFound, talking_about
 from glacierctl.aws.names import MANAGED, Names
 from glacierctl.aws.roles import Document
@@ -26,6 +27,8 @@ class Repository:
     """Tags by digest."""
     made_by_us: bool
     """Whether a deployment made it, rather than found it."""
+    shared_with: tuple[str, ...] = ()
+    """Other functions that were deployed from it."""
 
     def digest(self, tag: str) -> str | None:
         """Of the image that the tag names."""
@@ -71,7 +74,8 @@ def read(aws: Aws, names: Names) -> Repository | None:
             policy=_policy(aws, names),
             managed=MANAGED in tags,
         )
-        return Repository(settings, _images(aws, names), tags.get(MANAGED) == "true")
+        others = roles.others_pulling(names, settings.policy)
+        return Repository(settings, _images(aws, names), tags.get(MANAGED) == "true", others)
 
 
 def create(aws: Aws, names: Names, then: RepositorySettings) -> None:
@@ -115,6 +119,15 @@ def delete(aws: Aws, names: Names) -> None:
         return
 
 
+def leave(aws: Aws, names: Names) -> None:
+    """Do not let Lambda pull for this function any more; the repository stays for others."""
+    with talking_about(f"the policy of {names.repository}"):
+        now = _policy(aws, names)
+        if now is not None:
+            then = json.dumps(roles.without_pulling(names, now))
+            aws.ecr.set_repository_policy(repositoryName=names.repository, policyText=then)
+
+
 def login(aws: Aws) -> Login:
     """A token to push with.
 
@@ -139,17 +152,18 @@ def find_image(aws: Aws, names: Names, reference: str) -> str:
         return found[0]["imageDigest"]
 
 
-def keep_only(aws: Aws, names: Names, digests: Collection[str]) -> None:
+def keep_only(aws: Aws, names: Names, digests: Collection[str], *, shared: bool = False) -> None:
     """Mark these images as kept and no others; an image whose only tag is the mark keeps it.
 
-    Removing an image's last tag would remove the image.
+    Removing an image's last tag would remove the image. In a repository that is shared, no mark is taken off: it may be
+    another function's.
     """
     with talking_about(f"the images of {names.repository}"):
         images = _images(aws, names)
         for digest in digests:
             if digest in images and keep_tag(digest) not in images[digest]:
                 _tag(aws, names, digest)
-        for digest, tags in images.items():
+        for digest, tags in () if shared else images.items():
             marks = [tag for tag in tags if tag.startswith(KEEP_TAG)]
             if digest not in digests and marks and len(marks) < len(tags):
                 aws.ecr.batch_delete_image(
@@ -203,4 +217,6 @@ def _policy(aws: Aws, names: Names) -> Document | None:
 
 def _put_policies(aws: Aws, names: Names, then: RepositorySettings) -> None:
     aws.ecr.put_lifecycle_policy(repositoryName=names.repository, lifecyclePolicyText=json.dumps(then.lifecycle))
-    aws.ecr.set_repository_policy(repositoryName=names.repository, policyText=json.dumps(then.policy))
+    # Another function's deploy may have written to it since it was read.
+    policy = roles.repository_policy(names, _policy(aws, names))
+    aws.ecr.set_repository_policy(repositoryName=names.repository, policyText=json.dumps(policy))

@@ -33,17 +33,33 @@ def trust() -> Document:
     return _document({"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"})
 
 
-def repository_policy(names: Names) -> Document:
-    """Let Lambda pull the image for this function, and nobody else beyond what their own policies say."""
-    return _document(
-        {
-            "Sid": "PulledByTheFunction",
-            "Effect": "Allow",
-            "Principal": {"Service": "lambda.amazonaws.com"},
-            "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            "Condition": {"ArnLike": {"aws:SourceArn": f"{names.function_arn}*"}},
-        }
+def repository_policy(names: Names, now: Document | None = None) -> Document:
+    """Let Lambda pull the image for this function; whoever else may by the policy `now` still may.
+
+    Several functions can share a repository, and a user's repository can have a policy of its own.
+    """
+    if now is not None and lets_pull(names, now):
+        return now
+    return _document(*_statements(now), _pulling(names.function_arn))
+
+
+def lets_pull(names: Names, policy: Document | None) -> bool:
+    """Whether a repository's policy has what lets Lambda pull for this function."""
+    return _pulling(names.function_arn) in _statements(policy)
+
+
+def without_pulling(names: Names, now: Document) -> Document:
+    """A repository's policy without what lets Lambda pull for this function."""
+    return _document(*(one for one in _statements(now) if one != _pulling(names.function_arn)))
+
+
+def others_pulling(names: Names, now: Document | None) -> tuple[str, ...]:
+    """Other functions that were deployed from the repository with this policy, sorted."""
+    sources = [str((one.get("Condition") or {}).get("ArnLike", {}).get("aws:SourceArn")) for one in _statements(now)]
+    functions = (
+        source.removesuffix("*") for source in sources if _pulling(source.removesuffix("*")) in _statements(now)
     )
+    return tuple(sorted(one.rpartition(":")[2] for one in functions if one != names.function_arn))
 
 
 def worker(names: Names) -> Document:
@@ -55,6 +71,13 @@ def worker(names: Names) -> Document:
         _allow("ReadLandsatAndPay", ["s3:GetObject"], f"arn:{names.partition}:s3:::{LANDSAT_BUCKET}/*"),
         _allow("ReportFailures", ["sqs:SendMessage"], names.queue_arn),
     )
+
+
+def region_of(worker_policy: Document) -> str:
+    """The AWS region in which a worker with this policy logs; empty if the policy is none of ours."""
+    logs = next((one for one in _statements(worker_policy) if one.get("Sid") == "WriteLogs"), {})
+    parts = str(logs.get("Resource", "")).split(":")
+    return parts[3] if len(parts) > 3 else ""  # noqa: PLR2004 (an ARN's parts)
 
 
 def submitter(names: Names) -> Document:
@@ -104,25 +127,26 @@ def _image_statements(names: Names) -> list[Document]:
 
 
 def _function_statements(names: Names) -> list[Document]:
+    own_function = {"ArnLike": {"lambda:FunctionArn": [names.function_arn, f"{names.function_arn}:*"]}}
     return [
         _allow(
             "ManageTheFunction",
             ["lambda:AddPermission", "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteFunction",
-             "lambda:DeleteFunctionConcurrency", "lambda:DeleteFunctionEventInvokeConfig", "lambda:GetFunction",
-             "lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:GetPolicy",
-             "lambda:InvokeFunction", "lambda:ListAliases", "lambda:ListFunctionEventInvokeConfigs", "lambda:ListTags",
-             "lambda:ListVersionsByFunction", "lambda:PublishVersion", "lambda:PutFunctionConcurrency",
-             "lambda:PutFunctionEventInvokeConfig", "lambda:TagResource", "lambda:UpdateAlias",
-             "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"],
+             "lambda:GetFunction", "lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration",
+             "lambda:GetPolicy", "lambda:InvokeFunction", "lambda:ListAliases",
+             "lambda:ListFunctionEventInvokeConfigs", "lambda:ListFunctionUrlConfigs",
+             "lambda:ListProvisionedConcurrencyConfigs", "lambda:ListTags", "lambda:ListVersionsByFunction",
+             "lambda:PublishVersion", "lambda:PutFunctionConcurrency", "lambda:PutFunctionEventInvokeConfig",
+             "lambda:TagResource", "lambda:UpdateAlias", "lambda:UpdateFunctionCode",
+             "lambda:UpdateFunctionConfiguration"],
             [names.function_arn, f"{names.function_arn}:*"],
         ),
         _allow("ReadAccountLimits", ["lambda:GetAccountSettings", "servicequotas:ListServiceQuotas"], "*"),
         _allow("FindEventSources", ["lambda:ListEventSourceMappings"], "*"),
+        {**_allow("CarryOverEventSources", ["lambda:CreateEventSourceMapping"], "*"), "Condition": own_function},
         {
-            **_allow("CarryOverEventSources", ["lambda:CreateEventSourceMapping"], "*"),
-            "Condition": {
-                "ArnLike": {"lambda:FunctionArn": [names.function_arn, f"{names.function_arn}:*"]}
-            },
+            **_allow("PauseEventSources", ["lambda:UpdateEventSourceMapping"], names.event_sources_arn),
+            "Condition": own_function,
         },
     ]  # fmt: skip
 
@@ -142,8 +166,8 @@ def _surroundings_statements(names: Names) -> list[Document]:
         },
         _allow(
             "ManageTheLogGroup",
-            ["logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:ListTagsForResource", "logs:PutRetentionPolicy",
-             "logs:TagResource"],
+            ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DeleteLogGroup", "logs:DeleteLogStream",
+             "logs:DescribeLogStreams", "logs:ListTagsForResource", "logs:PutRetentionPolicy", "logs:TagResource"],
             [names.log_group_arn, f"{names.log_group_arn}:*"],
         ),
         # A list is asked for by prefix, which for IAM is every log group of the account.
@@ -157,7 +181,7 @@ def _surroundings_statements(names: Names) -> list[Document]:
         ),
         _allow(
             "CheckTheBucket",
-            ["s3:GetBucketLocation", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:ListBucket"],
+            ["s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:ListBucket"],
             names.bucket_arn,
         ),
     ]  # fmt: skip
@@ -168,6 +192,21 @@ def _list_below_the_prefix(names: Names) -> Document:
         **_allow("ListBelowThePrefix", ["s3:ListBucket"], names.bucket_arn),
         "Condition": {"StringLike": {"s3:prefix": f"{names.prefix}*"}},
     }
+
+
+def _pulling(function_arn: str) -> Document:
+    """Without a name: of two statements that have the same, ECR would refuse the second."""
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        "Condition": {"ArnLike": {"aws:SourceArn": f"{function_arn}*"}},
+    }
+
+
+def _statements(policy: Document | None) -> list[Document]:
+    told = (policy or {}).get("Statement", [])
+    return told if isinstance(told, list) else [told]
 
 
 def _objects(names: Names) -> str:

@@ -168,13 +168,13 @@ class Wanted:
         """What a published version says of itself; `history` reads it."""
         return f"glacierctl {self.version} image {self.image.tag}"
 
-    def repository(self) -> RepositorySettings:
-        """Settings of the repository."""
+    def repository(self, now: RepositorySettings | None = None) -> RepositorySettings:
+        """Settings of the repository; of one that is there `now`, what its policy says besides is kept."""
         return RepositorySettings(
             immutable_tags=True,
             scan_on_push=True,
             lifecycle=lifecycle(),
-            policy=roles.repository_policy(self.names),
+            policy=roles.repository_policy(self.names, now.policy if now else None),
             managed=True,
         )
 

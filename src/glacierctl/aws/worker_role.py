@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from glacierctl.aws import roles
 from glacierctl.aws.errors import Conflict, NotFound, talking_about
 from glacierctl.aws.names import MANAGED, Names
 from glacierctl.aws.roles import Document
@@ -22,6 +23,11 @@ class Role:
     made_by_us: bool
     """Whether a deployment made it, rather than found it."""
 
+    def other_region(self, names: Names) -> str:
+        """The AWS region whose deployment of the same name works as it, for roles know no regions; empty if none."""
+        there = roles.region_of(self.settings.policies.get(roles.WORKER_POLICY, {}))
+        return "" if there == names.aws_region else there
+
 
 def read(aws: Aws, names: Names) -> Role | None:
     """What the worker's role is like; None if there is none."""
@@ -39,6 +45,20 @@ def read(aws: Aws, names: Names) -> Role | None:
             managed=MANAGED in tags,
         )
         return Role(settings, role["Arn"], tags.get(MANAGED) == "true")
+
+
+def require_own(role: Role | None, names: Names) -> None:
+    """Make sure that the role is not that of another deployment.
+
+    Raises:
+        Conflict: it is.
+    """
+    if role is not None and (there := role.other_region(names)):
+        raise Conflict(
+            f"{names.function} cannot be deployed in {names.aws_region}",
+            why=f"it is deployed in {there} too, and both would work as the role {names.role}, which knows no regions",
+            hint=f"Choose another name with --function, bring a role with --role, or say --aws-region {there}.",
+        )
 
 
 def require(aws: Aws, role_arn: str) -> None:

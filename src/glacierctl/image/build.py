@@ -14,6 +14,8 @@ from glacierctl.image.failures import engine_failures, one_line
 _LAST_LINES = 3
 """How much of a failed step an error quotes; all of it was shown before."""
 
+_HINT = "Mend what the step says, in the Dockerfile or the network it needs, then try again: done steps are kept."
+
 _STEP = re.compile(r"(Step \d+/\d+ : |#\d+ \[)")
 _FINISHED = re.compile(
     r"#\d+ (sha256:|DONE|CACHED|ERROR|transferring|extracting|exporting)|-+$|>* ?\[|Dockerfile:\d+|\s*\d+ \|"
@@ -39,10 +41,7 @@ class Lines:
         """The error of a build whose step under way failed, as the builder puts it."""
         quoted = " | ".join(self._said)
         why = f"{self._step or 'a step'}: {one_line(said)}" + (f". It said last: {quoted}" if quoted else "")
-        hint = (
-            "Mend what the step says, in the Dockerfile or the network it needs, then try again: done steps are kept."
-        )
-        return ImageError("the image cannot be built", why=why, hint=hint)
+        return ImageError("the image cannot be built", why=why, hint=_HINT)
 
     def _note(self, line: str) -> None:
         if _STEP.match(line):
@@ -61,7 +60,7 @@ def build_with_sdk(
         ImageError: a step fails, or the engine refuses.
     """
     lines = Lines(on_line)
-    with engine_failures("the image cannot be built"):
+    with engine_failures("the image cannot be built", hint=_HINT):
         events = api.build(
             fileobj=context.archive(),
             custom_context=True,
@@ -73,10 +72,12 @@ def build_with_sdk(
             forcerm=True,
             decode=True,
         )
-        for event in events:
-            if "error" in event:
-                raise lines.failure(event["error"])
+        error = ""
+        for event in events:  # to their end in any case, which lets go of the connection
+            error = error or event.get("error", "")
             lines.add(event.get("stream", ""))
+    if error:
+        raise lines.failure(error)
 
 
 def buildx_program() -> str | None:

@@ -1,9 +1,8 @@
 """The Docker engine: what it holds, and the door to building, pushing and running."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import docker
@@ -12,7 +11,7 @@ from glacierctl.errors import ImageError
 from glacierctl.image import registry
 from glacierctl.image.build import build_with_buildx, build_with_sdk, buildx_program
 from glacierctl.image.context import Context
-from glacierctl.image.emulator import Emulator, Limits, Response, emulate
+from glacierctl.image.emulator import Emulator, Limits, Mount, Response, emulate
 from glacierctl.image.failures import engine_failures, no_engine
 
 PROCESSOR = {"x86_64": "amd64", "arm64": "arm64"}
@@ -146,7 +145,8 @@ class Engine:
 
         Args:
             image: what to push.
-            reference: where to, as `host[:port]/repository:tag`.
+            reference: where to, as `host[:port]/repository:tag`. If the registry keeps tags for ever and has this one,
+                it is the image that it has: equal content, equal tag.
             login: for the registry; none for an open one. Nothing of it is written anywhere.
             on_progress: told how far each layer is.
 
@@ -170,7 +170,7 @@ class Engine:
         limits: Limits,
         *,
         environment: Mapping[str, str] | None = None,
-        mounts: Mapping[Path, str] | None = None,
+        mounts: Sequence[Mount] = (),
         network: str | None = None,
         user: str | None = None,
     ) -> Iterator[Emulator]:
@@ -180,7 +180,7 @@ class Engine:
             image,
             limits,
             environment=environment or {},
-            mounts=mounts or {},
+            mounts=mounts,
             network=network,
             user=user,
         ) as running:
@@ -193,7 +193,7 @@ class Engine:
         limits: Limits,
         *,
         environment: Mapping[str, str] | None = None,
-        mounts: Mapping[Path, str] | None = None,
+        mounts: Sequence[Mount] = (),
         network: str | None = None,
         user: str | None = None,
     ) -> Response:

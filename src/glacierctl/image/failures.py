@@ -1,5 +1,6 @@
 """What the Docker engine and registries complain of, in words that help."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,10 +9,16 @@ import requests
 
 from glacierctl.errors import ImageError
 
+_LOG_HINT = "See what the engine's log says of it."
+
 
 @contextmanager
-def engine_failures(what: str) -> Iterator[None]:
+def engine_failures(what: str, *, hint: str = _LOG_HINT) -> Iterator[None]:
     """Put whatever the engine refuses, and a connection to it that breaks, in words.
+
+    Args:
+        what: could not be done.
+        hint: what to do when the engine refuses.
 
     Raises:
         ImageError: instead of the SDK's errors.
@@ -20,10 +27,11 @@ def engine_failures(what: str) -> Iterator[None]:
         yield
     except docker.errors.APIError as error:
         why = str(error.explanation or error)
-        raise ImageError(what, why=one_line(why), hint="See what the engine's log says of it.") from error
+        raise ImageError(what, why=one_line(why), hint=hint) from error
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-        hint = "Check that Docker is still running (docker info), then try again: what is done stays done."
-        raise ImageError(what, why=f"the connection to the engine broke ({one_line(str(error))})", hint=hint) from error
+        why = f"the connection to the engine broke ({one_line(str(error))})"
+        gone = "Check that Docker is still running (docker info), then try again: what is done stays done."
+        raise ImageError(what, why=why, hint=gone) from error
 
 
 def no_engine(host: str | None, error: Exception) -> ImageError:
@@ -47,7 +55,7 @@ def refused_by_registry(what: str, said: str) -> ImageError:
     """The error of a registry's refusal, by what it says."""
     words = said.lower()
     for signs, hint in _REGISTRY_HINTS:
-        if any(sign in words for sign in signs):
+        if any(re.search(rf"\b{re.escape(sign)}\b", words) for sign in signs):  # whole words: a port may hold 401
             return ImageError(what, why=one_line(said), hint=hint)
     return ImageError(what, why=one_line(said), hint="Try again: layers that arrived are not sent again.")
 

@@ -61,6 +61,10 @@ def push(
         api.tag(image_id, repository, tag)
         try:
             _send(api.push(repository, tag, auth_config=_auth(login), stream=True, decode=True), reference, on_progress)
+        except ImageError as error:
+            # Somebody pushed the same content a moment ago, of which their build made other bytes: theirs will do.
+            if "immutable" not in error.why:
+                raise
         finally:
             api.remove_image(reference, noprune=True)
     pushed = look_up(api, reference, login)
@@ -95,16 +99,15 @@ def look_up(api: Any, reference: str, login: Login | None) -> Pushed | None:
 
 def _send(events: Iterable[dict[str, Any]], reference: str, on_progress: Callable[[LayerProgress], None]) -> None:
     """Follow a push to its end. A refusal is an event, not an exception."""
-    acknowledged = False
-    for event in events:
-        if "error" in event:
-            raise refused_by_registry(f"{reference} cannot be pushed", event["error"])
+    acknowledged, error = False, ""
+    for event in events:  # to their end in any case, which lets go of the connection
+        error = error or event.get("error", "")
         acknowledged |= "Digest" in event.get("aux", {})
         if event.get("id") and "status" in event:
             detail = event.get("progressDetail") or {}
             on_progress(LayerProgress(event["id"], event["status"], detail.get("current", 0), detail.get("total", 0)))
-    if not acknowledged:
-        raise refused_by_registry(f"{reference} cannot be pushed", "the push ended without a digest")
+    if error or not acknowledged:
+        raise refused_by_registry(f"{reference} cannot be pushed", error or "the push ended without a digest")
 
 
 def _is_missing(error: ImageError) -> bool:
