@@ -1,7 +1,6 @@
 """Where scenes are looked up: a STAC API or a static catalogue, on disk or on the web, behind one interface."""
 
 from glacierctl.errors import CatalogError
-from glacierctl.planning.api_catalog import ApiCatalog
 from glacierctl.planning.catalog_interface import Catalog, Found, Progress, links
 from glacierctl.planning.catalog_reader import CatalogReader, local_path, not_stac
 from glacierctl.planning.static_catalog import StaticCatalog
@@ -27,6 +26,8 @@ def open_catalog(href: str, *, timeout_s: float = 60.0, retries: int = 5, backof
     address = _root_document(href)
     root = reader.read(address)
     if root.get("conformsTo") or any(link.get("rel") == "search" for link in links(root)):
+        from glacierctl.planning.api_catalog import ApiCatalog  # noqa: PLC0415 (loads pystac-client)
+
         return ApiCatalog(address, root, reader)
     if root.get("type") in {"Catalog", "Collection"} or "links" in root:
         return StaticCatalog(address, root, reader)

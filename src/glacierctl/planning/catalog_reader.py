@@ -5,15 +5,15 @@ import json
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from pystac import Link
-from pystac_client.exceptions import APIError
-from pystac_client.stac_api_io import StacApiIO
-from urllib3 import Retry
-
 from glacierctl.errors import CatalogError
+
+if TYPE_CHECKING:
+    from pystac import Link
+    from pystac_client.exceptions import APIError
+    from pystac_client.stac_api_io import StacApiIO
 
 REPEATED_STATUSES = frozenset({403, 429, 500, 502, 503, 504})
 """Answers after which a catalogue is asked again. Earth Search says 403 as well as 429 when it is asked too often."""
@@ -35,10 +35,10 @@ class CatalogAnswerError(CatalogError):
 
 
 class CatalogReader:
-    """One session of requests; counts the documents it is asked for."""
+    """One session of requests, begun with the first of them; counts the documents it is asked for."""
 
     def __init__(self, *, timeout_s: float, retries: int, backoff_s: float) -> None:
-        """Prepare a session.
+        """Say how a session asks.
 
         Args:
             timeout_s: how long to wait for a connection or for the next bytes.
@@ -46,24 +46,15 @@ class CatalogReader:
             backoff_s: pause before the second repetition, doubled each time, a little varied; a server's own
                 Retry-After goes before it. 0: no pauses.
         """
-        retry = Retry(
-            total=retries,
-            connect=min(retries, _UNREACHED_ATTEMPTS),
-            read=min(retries, _UNREACHED_ATTEMPTS),
-            status_forcelist=REPEATED_STATUSES,
-            allowed_methods={"GET", "POST"},
-            raise_on_status=False,
-            backoff_factor=backoff_s,
-            backoff_jitter=_JITTER_S if backoff_s else 0.0,
-            retry_after_max=_LONGEST_WAIT_S,
-        )
         self._timeout_s = timeout_s
-        self._io = StacApiIO(timeout=timeout_s, max_retries=retry)
+        self._retries = retries
+        self._backoff_s = backoff_s
+        self._session: StacApiIO | None = None
         self._lock = threading.Lock()
         self.requests = 0
 
     def read(
-        self, source: str | Link, *, method: str = "GET", parameters: Mapping[str, Any] | None = None
+        self, source: "str | Link", *, method: str = "GET", parameters: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """The JSON object at a URL, a local path or a link with a request in it.
 
@@ -72,12 +63,11 @@ class CatalogReader:
         """
         with self._lock:
             self.requests += 1
-        href = source.get_absolute_href() or "" if isinstance(source, Link) else source
+        href = source if isinstance(source, str) else source.get_absolute_href() or ""
+        path = local_path(href)
         try:
-            text = self._io.read_text(source, method=method, parameters=dict(parameters or {}))
+            text = path.read_text("utf-8") if path else self._ask(source, href, method, dict(parameters or {}))
             document = json.loads(text)
-        except APIError as error:
-            raise self._no_answer(href, error) from error
         except OSError as error:
             raise _no_file(href, error) from error
         except ValueError as error:
@@ -86,7 +76,35 @@ class CatalogReader:
             raise not_stac(href, "its JSON is not an object")
         return document
 
-    def _no_answer(self, href: str, error: APIError) -> CatalogError:
+    def _ask(self, source: "str | Link", href: str, method: str, parameters: dict[str, Any]) -> str:
+        from pystac_client.exceptions import APIError  # noqa: PLC0415 (not needed for a catalogue on disk)
+
+        try:
+            return self._connected().read_text(source, method=method, parameters=parameters)
+        except APIError as error:
+            raise self._no_answer(href, error) from error
+
+    def _connected(self) -> "StacApiIO":
+        from pystac_client.stac_api_io import StacApiIO  # noqa: PLC0415 (not needed for a catalogue on disk)
+        from urllib3 import Retry  # noqa: PLC0415
+
+        with self._lock:
+            if self._session is None:
+                retry = Retry(
+                    total=self._retries,
+                    connect=min(self._retries, _UNREACHED_ATTEMPTS),
+                    read=min(self._retries, _UNREACHED_ATTEMPTS),
+                    status_forcelist=REPEATED_STATUSES,
+                    allowed_methods={"GET", "POST"},
+                    raise_on_status=False,
+                    backoff_factor=self._backoff_s,
+                    backoff_jitter=_JITTER_S if self._backoff_s else 0.0,
+                    retry_after_max=_LONGEST_WAIT_S,
+                )
+                self._session = StacApiIO(timeout=self._timeout_s, max_retries=retry)
+            return self._session
+
+    def _no_answer(self, href: str, error: "APIError") -> CatalogError:
         status = getattr(error, "status_code", None)
         if status is not None:
             return _answered(href, status, str(error))

@@ -1,5 +1,6 @@
 """A plan beside what the store holds: what is still to do, and what that will take."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -10,6 +11,8 @@ from glacierctl.planning.footprints import Projector
 from glacierctl.storage import Store
 from glacierctl.storage.layout import products_prefix
 
+_LISTERS = 16
+"""Threads that list."""
 _ITEM_SUFFIX = ".json"
 """A product's STAC item is written last: where it is, the product is whole."""
 
@@ -73,8 +76,7 @@ def preview(plan: Plan, store: Store, *, cores: int) -> tuple[RegionPreview, ...
     regions = {region.name: region for region in plan.request.regions}
     sizer = partial(estimate, resolution_m=RESOLUTION_M[plan.request.satellite], cores=cores, projector=Projector())
     previews = []
-    for name, acquisitions in plan.acquisitions:
-        existing = frozenset[str]() if plan.request.options.overwrite else _existing(plan, name, store)
+    for (name, acquisitions), existing in zip(plan.acquisitions, _all_existing(plan, store), strict=True):
         states = ((one, _state(one, plan, existing)) for one in acquisitions)
         previewed = (
             PreviewedAcquisition(one, state, sizer(one, regions[name]) if state is State.TO_DO else Estimate())
@@ -82,6 +84,18 @@ def preview(plan: Plan, store: Store, *, cores: int) -> tuple[RegionPreview, ...
         )
         previews.append(RegionPreview(name, tuple(previewed)))
     return tuple(previews)
+
+
+def _all_existing(plan: Plan, store: Store) -> list[frozenset[str]]:
+    """Names of the products that each region has: one listing each, several at once, for each may be far away."""
+    if plan.request.options.overwrite:
+        return [frozenset()] * len(plan.acquisitions)
+
+    def existing(name: str, acquisitions: tuple[Acquisition, ...]) -> frozenset[str]:
+        return _existing(plan, name, store) if acquisitions else frozenset()
+
+    with ThreadPoolExecutor(_LISTERS) as pool:
+        return list(pool.map(existing, *zip(*plan.acquisitions, strict=True)))
 
 
 def _existing(plan: Plan, region: str, store: Store) -> frozenset[str]:

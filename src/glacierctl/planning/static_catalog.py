@@ -1,13 +1,15 @@
 """A static catalogue: files that link to each other, on disk or on the web, filtered here."""
 
 import datetime as dt
+import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import shapely
-from pystac.utils import make_absolute_href
 from shapely import GEOSException, MultiPolygon
 
 from glacierctl.planning.catalog_interface import Found, Progress, links, silent
@@ -90,7 +92,9 @@ def _linked(document: Item, rel: str, href: str) -> Iterable[str]:
 
 def _absolute(href: str, base: str) -> str:
     path = local_path(href)
-    return make_absolute_href(str(path), base) if path is not None else href
+    if path is None:
+        return href
+    return urljoin(base, str(path)) if local_path(base) is None else os.path.normpath(Path(base).parent / path)
 
 
 def _with_absolute_hrefs(item: dict[str, Any], href: str) -> Item:

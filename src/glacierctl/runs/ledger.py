@@ -1,9 +1,28 @@
 """The ledger of a run: plan, tasks, and a report for each attempt at a task. It lies in the store, in the open."""
 
+import datetime as dt
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+from pydantic import ValidationError
+
 from glacierctl import __version__
+from glacierctl.errors import StoreError
 from glacierctl.model import Outcome, PathSafe, Plan, Task, UtcDatetime, Value
+from glacierctl.runs.submission import Binding, Submission
 from glacierctl.storage import Store
-from glacierctl.storage.layout import plan_key, report_key, reports_prefix, task_key
+from glacierctl.storage.layout import (
+    cancelled_key,
+    handed_key,
+    plan_key,
+    report_key,
+    reports_prefix,
+    submission_key,
+    task_key,
+)
+
+_WRITERS = 32
+"""Threads that write tasks: a store far away takes a moment for each."""
 
 
 class Report(Value):
@@ -34,15 +53,65 @@ class Ledger:
         self._store = store
         self.run_id = run_id
 
-    def open(self, plan: Plan, tasks: tuple[Task, ...]) -> None:
-        """Write down what is to be done, before anything is.
+    def open(self, plan: Plan, tasks: tuple[Task, ...], submission: Submission | None = None) -> Submission | None:
+        """Write down what is to be done, before anything is: the submission last, for what has none has not begun.
+
+        Args:
+            plan: all that was found.
+            tasks: what is to be done of it.
+            submission: the run's first page; without it nobody finds the run by its id.
+
+        Returns:
+            The first page as it stands in the ledger, which somebody else may have written before.
 
         Raises:
             StoreError: the store cannot be written to.
         """
-        for task in tasks:
-            self._store.put_new(task_key(self.run_id, task.task_id), _json(task))
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            list(pool.map(self._write_task, tasks))
         self._store.put_new(plan_key(self.run_id), _json(plan))
+        if submission is None or self._store.put_new(submission_key(self.run_id), _json(submission)):
+            return submission
+        content = self._store.get(submission_key(self.run_id))
+        return Submission.model_validate_json(content) if content else submission
+
+    def hand(self, task_id: str, number: int, binding: Binding | None = None) -> None:
+        """Note that a task was handed over for the `number`-th time, to which version of a function.
+
+        Raises:
+            StoreError: the store cannot be written to.
+        """
+        content = _json(binding) if binding else b"{}\n"
+        self._store.put_new(handed_key(self.run_id, task_id, number), content)
+
+    def cancel(self, now: dt.datetime) -> bool:
+        """Call the run off; False if it was before.
+
+        Raises:
+            StoreError: the store cannot be written to.
+        """
+        if self.is_cancelled():
+            return False
+        content = json.dumps({"cancelled_at": now.isoformat()}) + "\n"
+        self._store.put(cancelled_key(self.run_id), content.encode())
+        return True
+
+    def go_on(self) -> None:
+        """Take back that the run was called off. The mark is emptied, since not everybody may delete.
+
+        Raises:
+            StoreError: the store cannot be written to.
+        """
+        if self.is_cancelled():
+            self._store.put(cancelled_key(self.run_id), b"")
+
+    def is_cancelled(self) -> bool:
+        """Whether the run was called off: a worker asks before each acquisition.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return bool(self._store.get(cancelled_key(self.run_id)))
 
     def report(self, task: Task, outcomes: list[Outcome], started_at: UtcDatetime, ended_at: UtcDatetime) -> Report:
         """Write down what an attempt came to, under the next free number.
@@ -64,6 +133,26 @@ class Ledger:
             )
             if self._store.put_new(report_key(self.run_id, task.task_id, taken), _json(report)):
                 return report
+
+    def reports(self, task_id: str) -> tuple[Report, ...]:
+        """What the attempts at a task came to so far, in the order of their numbers.
+
+        Raises:
+            StoreError: a report cannot be read.
+        """
+        keys = sorted(self._store.list(reports_prefix(self.run_id, task_id)), key=lambda key: (len(key), key))
+        contents = [content for key in keys if (content := self._store.get(key)) is not None]
+        try:
+            return tuple(Report.model_validate_json(content) for content in contents)
+        except ValidationError as error:
+            raise StoreError(
+                f"a report of {task_id} in {self._store.url} is not understood",
+                why=f"{error.error_count()} of its fields are not as they should be",
+                hint="It was written by another version of glacierctl: submit the run again.",
+            ) from error
+
+    def _write_task(self, task: Task) -> None:
+        self._store.put_new(task_key(self.run_id, task.task_id), _json(task))
 
 
 def _json(value: Value) -> bytes:

@@ -2,10 +2,18 @@
 
 from glacierctl.choices import Satellite
 
+RUNS = "runs/"
+"""What the keys of all ledgers begin with."""
+
 
 def product_key(satellite: Satellite, region: str, product: str, suffix: str) -> str:
     """Key of a product's file; `suffix` is `tif` (image), `json` (STAC item) or `png` (quicklook)."""
     return f"{satellite}/clipped/{region}/{product}.{suffix}"
+
+
+def images_prefix(satellite: Satellite) -> str:
+    """What the keys of all products of a satellite begin with; the names of regions follow."""
+    return f"{satellite}/clipped/"
 
 
 def products_prefix(satellite: Satellite, region: str) -> str:
@@ -46,3 +54,33 @@ def report_key(run_id: str, task_id: str, attempt: int) -> str:
 def reports_prefix(run_id: str, task_id: str) -> str:
     """What the keys of a task's reports begin with."""
     return f"runs/{run_id}/reports/{task_id}/"
+
+
+def run_prefix(run_id: str) -> str:
+    """What the keys of one run's ledger begin with."""
+    return f"{RUNS}{run_id}/"
+
+
+def submission_key(run_id: str) -> str:
+    """Key of what was handed to whom; written last of what a run begins with."""
+    return f"runs/{run_id}/submission.json"
+
+
+def handed_key(run_id: str, task_id: str, number: int) -> str:
+    """Key that shows that a task was handed over for the `number`-th time, from 1."""
+    return f"runs/{run_id}/handed/{task_id}/{number}.json"
+
+
+def lease_key(run_id: str, name: str, number: int) -> str:
+    """Key of the `number`-th holder's lease on `name`, which is a task's id or `handover`."""
+    return f"runs/{run_id}/leases/{name}/{number}.json"
+
+
+def leases_prefix(run_id: str, name: str) -> str:
+    """What the keys of all leases on `name` begin with."""
+    return f"runs/{run_id}/leases/{name}/"
+
+
+def cancelled_key(run_id: str) -> str:
+    """Key that shows that a run was called off."""
+    return f"runs/{run_id}/cancelled"

@@ -1,7 +1,7 @@
-"""What a worker is sent: a task, the key of one, or the question whether it is ready."""
+"""What a worker is sent: a task, the keys of some, or the question whether it is ready."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -29,13 +29,24 @@ class TaskKey(Value):
     """Its key there: `runs/{run_id}/tasks/{task_id}.json`."""
 
 
+class TaskKeys(Value):
+    """Several tasks that lie in the store: one after the other, such as small regions in one invocation."""
+
+    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, alias="schema")
+    """Version of this event; written as `schema`."""
+    store_url: str
+    """Where the tasks lie, and their products go."""
+    task_keys: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+    """Their keys there, in the order of work."""
+
+
 def is_smoke(event: Any) -> bool:
     """Whether a deployment asks if the function works."""
     return bool(event == {"smoke": True})
 
 
-def read_event(event: Any, open_store: Callable[[str], Store]) -> tuple[Task, Store]:
-    """The task that an event is or names, and its store.
+def read_event(event: Any, open_store: Callable[[str], Store]) -> tuple[tuple[Task, ...], Store]:
+    """The tasks that an event is or names, and their store.
 
     Args:
         event: JSON that was sent.
@@ -47,15 +58,22 @@ def read_event(event: Any, open_store: Callable[[str], Store]) -> tuple[Task, St
     """
     if not isinstance(event, Mapping):
         raise BadEventError(f"an event must be a JSON object, not {type(event).__name__}")
-    if "task_key" not in event:
-        task = _validated(Task, event)
-        return task, open_store(task.store_url)
-    named = _validated(TaskKey, event)
-    store = open_store(named.store_url)
-    content = store.get(named.task_key)
-    if content is None:
-        raise BadEventError(f"there is no task {named.task_key} in {named.store_url}")
-    return _validated(Task, content), store
+    if "task_keys" in event:
+        several = _validated(TaskKeys, event)
+        return _stored(several.task_keys, open_store(several.store_url))
+    if "task_key" in event:
+        one = _validated(TaskKey, event)
+        return _stored((one.task_key,), open_store(one.store_url))
+    task = _validated(Task, event)
+    return (task,), open_store(task.store_url)
+
+
+def _stored(keys: tuple[str, ...], store: Store) -> tuple[tuple[Task, ...], Store]:
+    contents = {key: store.get(key) for key in keys}
+    missing = [key for key, content in contents.items() if content is None]
+    if missing:
+        raise BadEventError(f"there is no task {missing[0]} in {store.url}")
+    return tuple(_validated(Task, content) for content in contents.values()), store
 
 
 def _validated(kind: type[_Kind], content: Any) -> _Kind:

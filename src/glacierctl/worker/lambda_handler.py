@@ -1,4 +1,4 @@
-"""The door of AWS Lambda: one invocation is one task.
+"""The door of AWS Lambda: one invocation is one task, or a list of them.
 
 Whatever is left to do is raised: Lambda repeats an asynchronous invocation that raises, and one that does not is a
 success to it, whatever it returns.
@@ -9,7 +9,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,22 +19,23 @@ from glacierctl.aws.objects import S3Getter
 from glacierctl.config import Settings, load_settings
 from glacierctl.model import Acquisition, Task
 from glacierctl.planning.estimate import estimate
+from glacierctl.planning.packing import Limits
+from glacierctl.planning.speed import SAFETY
 from glacierctl.processing.getters import HttpGetter, LocalGetter
+from glacierctl.processing.heap import share_heap
 from glacierctl.processing.process import Means
 from glacierctl.processing.transport import ReadPolicy, Transport
 from glacierctl.regions.grid import region_grid
-from glacierctl.storage import FolderStore, Store
+from glacierctl.storage import Store, open_store
 from glacierctl.worker.events import is_smoke, read_event
 from glacierctl.worker.log import Log
-from glacierctl.worker.work import carry_out
+from glacierctl.worker.work import carry_out, in_turn
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _RESERVE_S = 15.0
 """Kept back for writing the report before Lambda ends the invocation."""
-_HASTE = 2.0
-"""An acquisition is begun if there is time for this many times its estimate: Lambda's processors are shared."""
 _STORE_ATTEMPTS = 6
 """How often S3 is asked to take or give one object."""
 
@@ -43,13 +45,15 @@ class LambdaContext(Protocol):
 
     aws_request_id: str
     """Of the invocation; the same when it is repeated."""
+    memory_limit_in_mb: str
+    """Of the function."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Until Lambda ends it."""
 
 
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
-    """Carry out the task that an event is.
+    """Carry out the task, or the tasks, that an event is.
 
     Returns:
         how many acquisitions came to what; for a smoke event the version, and whether all works.
@@ -57,20 +61,19 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     Raises:
         BadEventError: the event is no task.
         AcquisitionsFailedError: some acquisitions failed; the others are done.
+        TaskTakenError: another worker has the task and does not end in time.
         DeadlineError: there was no time for some.
+        TasksLeftError: of several tasks, more than one is not done.
         StoreError: the store or its ledger cannot be used.
     """
     if is_smoke(event):
         return smoke()
+    share_heap()
     log = Log(_write_line, _now).about(request_id=context.aws_request_id, version=__version__)
-    try:
+    with _told(log):
         settings = _settings(os.environ)
-        task, store = read_event(event, lambda url: open_store(url, settings))
-        log = log.about(run_id=task.run_id, task_id=task.task_id)
-        return carry_out(task, store, _means(task, settings, context), log, now=_now)
-    except Exception as error:
-        log.failure("raised", error=type(error).__name__, message=str(error))
-        raise
+        tasks, store = read_event(event, lambda url: _open_store(url, settings))
+    return in_turn(tasks, lambda task: _carry_out(task, store, settings, context, log))
 
 
 def smoke() -> dict[str, Any]:
@@ -84,17 +87,24 @@ def smoke() -> dict[str, Any]:
     return {"version": __version__, "ready": region_grid(region, 10.0).extent.to_crs("EPSG:4326").is_valid}
 
 
-def open_store(url: str, settings: Settings) -> Store:
-    """The store at `url`: an S3 prefix or a folder.
+def _carry_out(task: Task, store: Store, settings: Settings, context: LambdaContext, log: Log) -> dict[str, int]:
+    log = log.about(run_id=task.run_id, task_id=task.task_id, region=task.region.name)
+    with _told(log):
+        return carry_out(task, store, _means(task, settings, context), log, now=_now, sleep=time.sleep)
 
-    Raises:
-        StoreError: it is neither.
-    """
-    if "://" not in url:
-        return FolderStore(Path(url))
-    from glacierctl.storage.s3 import S3Store  # noqa: PLC0415 (botocore is loaded only for S3)
 
-    return S3Store(url, _s3_client(settings, attempts=_STORE_ATTEMPTS))
+@contextmanager
+def _told(log: Log) -> Iterator[None]:
+    """Say in the log what is raised."""
+    try:
+        yield
+    except Exception as error:
+        log.failure("raised", error=type(error).__name__, message=str(error))
+        raise
+
+
+def _open_store(url: str, settings: Settings) -> Store:
+    return open_store(url, lambda: _s3_client(settings, attempts=_STORE_ATTEMPTS))
 
 
 def _means(task: Task, settings: Settings, context: LambdaContext) -> Means:
@@ -103,7 +113,7 @@ def _means(task: Task, settings: Settings, context: LambdaContext) -> Means:
         scratch=Path(tempfile.gettempdir()),
         workers=settings.workers,
         time_left_s=lambda: context.get_remaining_time_in_millis() / 1000 - _RESERVE_S,
-        seconds_needed=lambda acquisition: _seconds_needed(acquisition, task, settings),
+        seconds_needed=lambda acquisition: _seconds_needed(acquisition, task, int(context.memory_limit_in_mb)),
         clock=time.monotonic,
     )
 
@@ -115,12 +125,15 @@ def _transport(task: Task, settings: Settings) -> Transport:
         read_timeout_s=settings.read_timeout_s,
     )
     http = HttpGetter(policy, user_agent=f"glacierctl/{__version__}")
-    s3 = S3Getter(lambda: _s3_client(settings, attempts=1), requester_pays=_buckets_that_charge(task))
-    return Transport({"": LocalGetter(), "http": http, "https": http, "s3": s3}, policy)
+    paid = _buckets_that_charge(task)
+    s3 = S3Getter(lambda: _s3_client(settings, attempts=1), requester_pays=paid)
+    return Transport({"": LocalGetter(), "http": http, "https": http, "s3": s3}, policy, requester_pays=paid)
 
 
-def _seconds_needed(acquisition: Acquisition, task: Task, settings: Settings) -> float:
-    return _HASTE * estimate(acquisition, task.region, task.resolution_m, cores=settings.workers).seconds
+def _seconds_needed(acquisition: Acquisition, task: Task, memory_mb: int) -> float:
+    """With the share of a processor that comes with the memory; how many of them are seen says nothing of that."""
+    limits = Limits.of_function(memory_mb, timeout_s=0)
+    return SAFETY * limits.seconds(estimate(acquisition, task.region, task.resolution_m))
 
 
 def _buckets_that_charge(task: Task) -> set[str]:
@@ -130,7 +143,7 @@ def _buckets_that_charge(task: Task) -> set[str]:
 
 
 def _s3_client(settings: Settings, *, attempts: int) -> "S3Client":
-    from glacierctl.aws.session import s3_client  # noqa: PLC0415 (boto3 is loaded only for S3)
+    from glacierctl.aws.session import s3_client  # noqa: PLC0415 (botocore is loaded only for S3)
 
     return s3_client(
         settings.aws_region,

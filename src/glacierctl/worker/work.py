@@ -1,52 +1,160 @@
 """A task carried out by one worker: outcomes one by one, a report in the ledger, an error if anything is left to do."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 
-from glacierctl.model import Failed, Outcome, Skipped, Task
+from glacierctl.model import Failed, Outcome, Product, Skipped, Task
 from glacierctl.processing.lineage import combine_lineage
 from glacierctl.processing.process import Means, process
+from glacierctl.runs.leases import Lease, beating, take_lease
 from glacierctl.runs.ledger import Ledger
 from glacierctl.storage.interface import Store
+from glacierctl.storage.layout import products_prefix, submission_key
 from glacierctl.worker.log import Log
 
 _NAMED = 3
 """How many acquisitions an error names; the report names all."""
+_WAIT_S = 3.0
+"""Before it is looked again whether another worker still has the task."""
 
 
-class AcquisitionsFailedError(Exception):
-    """Acquisitions failed. Raised so that whoever sent the task sees it and may send it again."""
+class WorkLeftError(Exception):
+    """Something is left to do. Raised so that whoever sent the task sends it again; what is done stays done."""
 
 
-class DeadlineError(Exception):
-    """There was no time for all acquisitions; those that are done stay done when the task is sent again."""
+class AcquisitionsFailedError(WorkLeftError):
+    """Acquisitions failed; the others are done."""
 
 
-def carry_out(task: Task, store: Store, means: Means, log: Log, *, now: Callable[[], dt.datetime]) -> dict[str, int]:
-    """Make the products of a task.
+class DeadlineError(WorkLeftError):
+    """There was no time for all acquisitions."""
+
+
+class TaskTakenError(WorkLeftError):
+    """Another worker has the task, and may yet come to nothing."""
+
+
+class TasksLeftError(WorkLeftError):
+    """Several tasks were sent at once, and more than one of them is not done."""
+
+
+def in_turn(tasks: Iterable[Task], carry_out: Callable[[Task], dict[str, int]]) -> dict[str, int]:
+    """Carry out tasks one after the other; one that comes to nothing does not keep the others from being done.
 
     Returns:
-        how many acquisitions came to what: `product`, `skipped`.
+        how many acquisitions of all tasks came to what.
+
+    Raises:
+        WorkLeftError: that of the one task of which something is left to do, or one that tells of several.
+    """
+    counts: Counter[str] = Counter()
+    left: list[WorkLeftError] = []
+    for task in tasks:
+        try:
+            counts.update(carry_out(task))
+        except WorkLeftError as error:
+            left.append(error)
+    if len(left) == 1:
+        raise left[0]
+    if left:
+        raise TasksLeftError(_sentence(f"{len(left)} tasks are not done", list(map(str, left))))
+    return dict(counts)
+
+
+def carry_out(
+    task: Task,
+    store: Store,
+    means: Means,
+    log: Log,
+    *,
+    now: Callable[[], dt.datetime],
+    sleep: Callable[[float], None],
+) -> dict[str, int]:
+    """Make the products of a task, as the only worker that has it.
+
+    Args:
+        task: what is to be done.
+        store: where products and ledger go.
+        means: what it is done with.
+        log: told about each step.
+        now: the time, with its zone.
+        sleep: waits so many seconds.
+
+    Returns:
+        how many acquisitions came to what: `product`, `skipped`, `failed`.
 
     Raises:
         AcquisitionsFailedError: some failed; the others are done.
         DeadlineError: none failed, but some were not tried.
-        StoreError: the ledger cannot be written.
+        TaskTakenError: another worker has the task.
+        StoreError: the ledger cannot be read or written.
     """
-    outcomes: list[Outcome] = []
-    started_at = now()
-    log.info("begin", region=task.region.name, acquisitions=len(task.acquisitions))
-    try:
-        for outcome in process(task, store, means):
-            outcomes.append(outcome)
-            _say(log, outcome)
-    finally:
-        report = Ledger(store, task.run_id).report(task, outcomes, started_at, now())
-        combine_lineage(store, task.satellite, task.region.name)
-    counts = _counts(outcomes)
-    log.info("end", **counts, attempt=report.attempt, usage=means.transport.usage.model_dump(mode="json"))
-    _require_all_done(outcomes)
-    return counts
+    with _sole_worker(task, store, means, log, sleep) as lease:
+        ledger = Ledger(store, task.run_id)
+        means = replace(means, is_cancelled=ledger.is_cancelled, kept=_made_before(task, ledger, store))
+        started_at = now()
+        outcomes: list[Outcome] = []
+        log.info("begin", acquisitions=len(task.acquisitions), products=[one.product for one in task.acquisitions])
+        try:
+            with closing(process(task, store, means)) as made:
+                for outcome in made:
+                    outcomes.append(outcome)
+                    _say(log, outcome)
+                    _require_held(lease, task, len(outcomes))
+        finally:
+            report = ledger.report(task, outcomes, started_at, now())
+            combine_lineage(store, task.satellite, task.region.name)
+        counts = _counts(outcomes)
+        log.info("end", **counts, attempt=report.attempt, usage=means.transport.usage.model_dump(mode="json"))
+        _require_all_done(outcomes)
+        return counts
+
+
+@contextmanager
+def _sole_worker(task: Task, store: Store, means: Means, log: Log, sleep: Callable[[float], None]) -> Iterator[Lease]:
+    """Hold the task's lease; wait for it, for whoever has it may be dead, which shows after a while.
+
+    Raises:
+        TaskTakenError: he is alive until there is no time left.
+    """
+    said = False
+    while (lease := take_lease(store, task.run_id, task.task_id, clock=means.clock)) is None:
+        if not said:
+            log.info("wait", why="another worker has this task")
+            said = True
+        if means.time_left_s() <= _WAIT_S:
+            raise TaskTakenError(f"another worker has the task {task.task_id}")
+        sleep(_WAIT_S)
+    with beating(lease):
+        yield lease
+
+
+def _made_before(task: Task, ledger: Ledger, store: Store) -> frozenset[str]:
+    """Products of earlier attempts; only where existing ones are made anew must they be told from older ones.
+
+    Reports name them. A worker that was killed wrote none: what it made is newer than the run's first page.
+    """
+    if not task.options.overwrite:
+        return frozenset()
+    outcomes = (outcome for report in ledger.reports(task.task_id) for outcome in report.outcomes)
+    reported = {outcome.product for outcome in outcomes if isinstance(outcome, Product)}
+    begun = next(store.listing(submission_key(task.run_id)), None)
+    if begun is None:
+        return frozenset(reported)
+    folder = products_prefix(task.satellite, task.region.name)
+    items = (
+        entry for entry in store.listing(folder) if entry.key.endswith(".json") and entry.modified > begun.modified
+    )
+    return frozenset(reported.union(entry.key.removeprefix(folder).removesuffix(".json") for entry in items))
+
+
+def _require_held(lease: Lease, task: Task, done: int) -> None:
+    """Go on only while the lease holds: a worker that stood still for too long may have been taken for dead."""
+    if done < len(task.acquisitions) and not lease.is_held:
+        raise TaskTakenError(f"another worker has taken over the task {task.task_id}")
 
 
 def _say(log: Log, outcome: Outcome) -> None:
