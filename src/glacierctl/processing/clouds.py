@@ -10,7 +10,7 @@ from glacierctl.choices import Resampling, Satellite
 from glacierctl.model import Scene
 from glacierctl.processing.mosaic import Mosaic
 from glacierctl.processing.raster import Pixels
-from glacierctl.processing.source import open_raster
+from glacierctl.processing.source import open_rasters
 from glacierctl.processing.transport import Transport
 
 _UNKNOWN, _CLEAR, _CLOUD = 0, 1, 2
@@ -39,7 +39,7 @@ def cloud_share(
     sources = [(scene.satellite, scene.clouds) for scene in scenes if scene.clouds]
     if not sources:
         return None
-    rasters = [open_raster(source, transport, scratch) for _, source in sources]
+    rasters = open_rasters([source for _, source in sources], transport, scratch)
     satellites = [satellite for satellite, _ in sources]
     counts = np.zeros(3, np.int64)
     with Mosaic(

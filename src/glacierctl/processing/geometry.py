@@ -66,12 +66,19 @@ class Positions:
 
     def __init__(self, grid: GeoBox, crs: str, transform: Affine) -> None:
         """`crs` and `transform` (pixel to CRS) are those of the source."""
-        self._rows = _ticks(grid.shape[0])
-        self._cols = _ticks(grid.shape[1])
-        col, row = np.meshgrid(self._cols, self._rows)
-        to_source = pyproj.Transformer.from_crs(str(grid.crs), crs, always_xy=True)
-        x, y = to_source.transform(*_apply(grid.affine, col, row))
-        self.col, self.row = _apply(~transform, x, y)
+        self._from_grid = grid.affine
+        self._to_source = pyproj.Transformer.from_crs(str(grid.crs), crs, always_xy=True)
+        self._to_pixels = ~transform
+        row, col = np.meshgrid(_ticks(grid.shape[0]), _ticks(grid.shape[1]), indexing="ij")
+        self._row, self._col = self.locate(row, col)
+
+    def locate(
+        self, row: NDArray[np.float64], col: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(row, column) in source pixels of points of the grid; both count from the corner of the first pixel."""
+        x, y = self._to_source.transform(*_apply(self._from_grid, col, row))
+        source_col, source_row = _apply(self._to_pixels, x, y)
+        return source_row, source_col
 
     def cells(self, chunk: Chunk, resampling: Resampling) -> NDArray[np.float64]:
         """(cells, 4) row_min, col_min, row_max, col_max in source pixels of each cell of a chunk, kernel included."""
@@ -79,7 +86,7 @@ class Positions:
         cols = slice(chunk.col // _STEP, -(-(chunk.col + chunk.width) // _STEP) + 1)
         pad = KERNEL_RADIUS[resampling] + _MARGIN
         low, high = [], []
-        for axis in (self.row[rows, cols], self.col[rows, cols]):
+        for axis in (self._row[rows, cols], self._col[rows, cols]):
             corners = np.stack([axis[:-1, :-1], axis[1:, :-1], axis[:-1, 1:], axis[1:, 1:]])
             low.append(corners.min(axis=0).ravel() - pad)
             high.append(corners.max(axis=0).ravel() + pad)
@@ -112,12 +119,14 @@ def blocks_under(cells: NDArray[np.float64], raster: Raster) -> frozenset[Block]
         return frozenset()
     limits = np.array([height - 1, width - 1, height - 1, width - 1])
     block_shape = np.array(raster.block_shape * 2)
-    ranges = np.unique(np.clip(np.floor(cells[inside]), 0, limits).astype(np.int64) // block_shape, axis=0)
+    ranges = np.clip(np.floor(cells[inside]), 0, limits).astype(np.int64) // block_shape
+    # most cells lie in the same few blocks: one number each, so that few are looked at
+    packed = set((ranges << [48, 32, 16, 0]).sum(axis=1).tolist())
     return frozenset(
         (row, col)
-        for first_row, first_col, last_row, last_col in ranges.tolist()
-        for row in range(first_row, last_row + 1)
-        for col in range(first_col, last_col + 1)
+        for one in packed
+        for row in range(one >> 48, (one >> 16 & 0xFFFF) + 1)
+        for col in range(one >> 32 & 0xFFFF, (one & 0xFFFF) + 1)
     )
 
 

@@ -2,7 +2,9 @@
 
 import re
 import ssl
+import threading
 from pathlib import Path
+from typing import Any
 
 import certifi
 import urllib3
@@ -25,23 +27,26 @@ class HttpGetter:
 
     def __init__(self, policy: ReadPolicy, *, user_agent: str, connections: int = 16) -> None:
         """`connections` is how many are kept per host; more than that at once wait."""
+        self._settings: dict[str, Any] = {
+            "maxsize": connections,
+            "block": True,
+            "headers": {"User-Agent": user_agent, "Accept-Encoding": "identity"},
+            "timeout": urllib3.Timeout(connect=policy.connect_timeout_s, read=policy.read_timeout_s),
+            "retries": urllib3.Retry(
+                total=None, connect=0, read=0, status=0, other=0, redirect=3, raise_on_status=False
+            ),
+        }
         # rasterio's and other wheels look for a CA bundle where Red Hat has it; certifi's is everywhere the same
-        context = ssl.create_default_context(cafile=certifi.where())
-        self._pool = urllib3.PoolManager(
-            num_pools=8,
-            maxsize=connections,
-            block=True,
-            ssl_context=context,
-            headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
-            timeout=urllib3.Timeout(connect=policy.connect_timeout_s, read=policy.read_timeout_s),
-            retries=urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=3, raise_on_status=False),
-        )
+        self._plain = urllib3.PoolManager(num_pools=8, ca_certs=certifi.where(), **self._settings)
+        self._secure: urllib3.PoolManager | None = None
+        self._lock = threading.Lock()
 
     def get(self, href: str, start: int, stop: int) -> Piece:
         """See `RangeGetter.get`."""
-        headers = {**self._pool.headers, "Range": f"bytes={start}-{stop - 1}"}
+        pool = self._pool(href)
+        headers = {**pool.headers, "Range": f"bytes={start}-{stop - 1}"}
         try:
-            response = self._pool.request("GET", href, headers=headers, preload_content=False)
+            response = pool.request("GET", href, headers=headers, preload_content=False)
             try:
                 return _piece(href, response, start, stop)
             finally:
@@ -49,6 +54,16 @@ class HttpGetter:
                 response.release_conn()
         except HTTPError as error:
             raise _failure(href, error) from error
+
+    def _pool(self, href: str) -> urllib3.PoolManager:
+        """For https one whose connections share the certificates, which take a while to load."""
+        if not href.startswith("https:"):
+            return self._plain
+        with self._lock:
+            if self._secure is None:
+                context = ssl.create_default_context(cafile=certifi.where())
+                self._secure = urllib3.PoolManager(num_pools=8, ssl_context=context, **self._settings)
+            return self._secure
 
 
 class LocalGetter:

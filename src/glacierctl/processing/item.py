@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pystac
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from shapely import Polygon
@@ -18,8 +17,10 @@ from shapely.geometry.polygon import orient
 from glacierctl import __version__
 from glacierctl.choices import Satellite
 from glacierctl.model import Acquisition, OffsetDecision, Options, Region
+from glacierctl.processing.lineage import lineage_row
 from glacierctl.processing.raster import FILL_VALUE
 
+_STAC_VERSION = "1.1.0"
 _EXTENSIONS = [
     "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
     "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
@@ -73,7 +74,25 @@ def tags(facts: Facts) -> dict[str, str]:
     }
 
 
-def product_item(facts: Facts, image: Path, quicklook: bytes) -> bytes:
+@dataclass(frozen=True)
+class Content:
+    """What the item tells of a file."""
+
+    sha256: str
+    """Of its bytes, hexadecimal."""
+    size: int
+    """Bytes."""
+
+
+def content_of(file: Path | bytes) -> Content:
+    """Of a file on a local disk, or of its bytes."""
+    if isinstance(file, bytes):
+        return Content(hashlib.sha256(file).hexdigest(), len(file))
+    with file.open("rb") as opened:
+        return Content(hashlib.file_digest(opened, "sha256").hexdigest(), file.stat().st_size)
+
+
+def product_item(facts: Facts, image: Content, quicklook: Content) -> bytes:
     """The item as JSON. Nothing in it depends on when or where it was made: same input, same bytes.
 
     Args:
@@ -83,27 +102,25 @@ def product_item(facts: Facts, image: Path, quicklook: bytes) -> bytes:
     """
     product = facts.acquisition.product
     outline = _outline(facts.region)
-    item = pystac.Item(
-        id=f"{facts.region.name}_{product}",
-        geometry=_rounded(mapping(outline)),
-        bbox=[round(value, 6) for value in outline.bounds],
-        datetime=facts.acquisition.acquired_at,
-        properties=_properties(facts),
-        stac_extensions=_EXTENSIONS,
-    )
-    item.add_asset("image", _image_asset(facts, image))
-    item.add_asset(
-        "quicklook",
-        pystac.Asset(
-            f"./{product}.png",
-            media_type=pystac.MediaType.PNG,
-            roles=["overview"],
-            extra_fields=_file_fields(hashlib.sha256(quicklook), len(quicklook)),
-        ),
-    )
-    for scene in facts.acquisition.scenes:
-        item.add_link(pystac.Link("derived_from", scene.item_href, pystac.MediaType.GEOJSON, scene.item_id))
-    return (json.dumps(item.to_dict(include_self_link=False), indent=2) + "\n").encode()
+    item = {
+        "type": "Feature",
+        "stac_version": _STAC_VERSION,
+        "stac_extensions": _EXTENSIONS,
+        "id": f"{facts.region.name}_{product}",
+        "geometry": _rounded(mapping(outline)),
+        "bbox": [round(value, 6) for value in outline.bounds],
+        "properties": {**_properties(facts), "datetime": _exact(facts.acquisition.acquired_at)},
+        "links": [
+            {"rel": "derived_from", "href": scene.item_href, "type": "application/geo+json", "title": scene.item_id}
+            for scene in facts.acquisition.scenes
+        ],
+        "assets": {
+            "image": _image_asset(facts, image),
+            "quicklook": _quicklook_asset(product, quicklook),
+            "lineage": _lineage_asset(facts),
+        },
+    }
+    return (json.dumps(item, indent=2) + "\n").encode()
 
 
 def _properties(facts: Facts) -> dict[str, Any]:
@@ -134,9 +151,7 @@ def _properties(facts: Facts) -> dict[str, Any]:
     return properties
 
 
-def _image_asset(facts: Facts, image: Path) -> pystac.Asset:
-    with image.open("rb") as file:
-        checksum = hashlib.file_digest(file, "sha256")
+def _image_asset(facts: Facts, image: Content) -> dict[str, Any]:
     name = facts.acquisition.scenes[0].band
     band = {
         "name": name,
@@ -146,16 +161,30 @@ def _image_asset(facts: Facts, image: Path) -> pystac.Asset:
         "raster:spatial_resolution": abs(facts.grid.affine.a),
         "raster:sampling": "area",
     }
-    return pystac.Asset(
-        f"./{facts.acquisition.product}.tif",
-        media_type=_COG,
-        roles=["data"],
-        extra_fields={"bands": [band], **_file_fields(checksum, image.stat().st_size)},
-    )
+    return {
+        "href": f"./{facts.acquisition.product}.tif",
+        "type": _COG,
+        "bands": [band],
+        **_file_fields(image),
+        "roles": ["data"],
+    }
 
 
-def _file_fields(checksum: "hashlib._Hash", size: int) -> dict[str, Any]:
-    return {"file:checksum": _SHA256_MULTIHASH + checksum.hexdigest(), "file:size": size}
+def _quicklook_asset(product: str, picture: Content) -> dict[str, Any]:
+    return {"href": f"./{product}.png", "type": "image/png", **_file_fields(picture), "roles": ["overview"]}
+
+
+def _lineage_asset(facts: Facts) -> dict[str, Any]:
+    return {
+        "href": f"../../metadata/individual_csv/{facts.region.name}/{facts.acquisition.product}.csv",
+        "type": "text/csv",
+        **_file_fields(content_of(lineage_row(facts.acquisition))),
+        "roles": ["metadata"],
+    }
+
+
+def _file_fields(content: Content) -> dict[str, Any]:
+    return {"file:checksum": _SHA256_MULTIHASH + content.sha256, "file:size": content.size}
 
 
 def _outline(region: Region) -> Polygon:
@@ -171,6 +200,11 @@ def _outline(region: Region) -> Polygon:
 def _rounded(geometry: dict[str, Any]) -> dict[str, Any]:
     rings = [[[round(x, 6), round(y, 6)] for x, y in ring] for ring in geometry["coordinates"]]
     return {"type": geometry["type"], "coordinates": rings}
+
+
+def _exact(moment: datetime) -> str:
+    """A time in UTC with as many decimals as it has."""
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _utc(moment: datetime) -> str:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 from affine import Affine
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from glacierctl.choices import Resampling
+from glacierctl.processing.cog import BLOCK_SIZE
 from glacierctl.processing.geometry import (
     Chunk,
     Positions,
@@ -32,8 +33,11 @@ from glacierctl.processing.pool import BlockPool, Want
 from glacierctl.processing.raster import FILL_VALUE, Block, Pixels, Raster, block_size
 from glacierctl.processing.warp import warp, whole_kernels
 
-CHUNK_SIZE = 1024
-"""Side of a chunk in pixels of the grid. Its source window takes 2-4 MB; twice as large gains no speed."""
+_T = TypeVar("_T")
+
+CHUNK_SIZE = 2 * BLOCK_SIZE
+"""Side of a chunk in pixels of the grid: halved it is one block of the image's first overview. Its source
+window takes 2-4 MB; twice as large gains no speed."""
 
 _FETCHES_AT_ONCE = 8
 _LATTICE_TOLERANCE_PX = 1e-6
@@ -97,24 +101,34 @@ class Mosaic:
             executor.shutdown(wait=True, cancel_futures=True)
 
     def render(self) -> Iterator[tuple[Chunk, Pixels]]:
-        """Each chunk with its pixels, in order, while later ones are being fetched and made.
+        """Each chunk with its pixels; see `render_as`."""
+        return self.render_as(lambda chunk, pixels: (chunk, pixels))
+
+    def render_as(self, finish: Callable[[Chunk, Pixels], _T]) -> Iterator[_T]:
+        """What `finish` makes of each chunk, in order, while later ones are being fetched and made.
+
+        Args:
+            finish: called in the thread that made the chunk.
 
         Raises:
             ReadError: a block cannot be had.
         """
-        under_way: deque[tuple[Chunk, Future[Pixels]]] = deque()
+
+        def made(chunk: Chunk) -> _T:
+            return finish(chunk, self._make(chunk))
+
+        under_way: deque[Future[_T]] = deque()
         for chunk in self.chunks:
             # one chunk beyond those in the makers' hands is fetched ahead
             for ahead in self.chunks[chunk.index : chunk.index + 2]:
                 self._pool.fetch_ahead(ahead.index)
-            under_way.append((chunk, self._makers.submit(self._make, chunk)))
+            under_way.append(self._makers.submit(made, chunk))
             if len(under_way) > 2 * self._workers:
-                yield _finish(under_way)
+                yield under_way.popleft().result()
         while under_way:
-            yield _finish(under_way)
+            yield under_way.popleft().result()
 
     def _make(self, chunk: Chunk) -> Pixels:
-        target = self._grid[chunk.row : chunk.row + chunk.height, chunk.col : chunk.col + chunk.width]
         made: Pixels = np.zeros((chunk.height, chunk.width), np.uint16)
         whole = np.zeros(made.shape, bool)
         windows = [(number, window) for number, window in enumerate(self._windows[chunk.index]) if window]
@@ -122,10 +136,13 @@ class Mosaic:
             source = self._merge(chunk, number, window)
             if not source.any():
                 continue
-            lattice = self._lattices[number]
-            place = (lattice.transform @ Affine.translation(window.col, window.row), lattice.crs, target)
-            warped = warp(source, *place, self._resampling)
-            if len(windows) == 1 or source.all():
+            place = (window, self._positions[number], chunk)
+            is_whole = bool(source.all() or source[self._needed(chunk, number, window)].all())
+            warped = warp(source, *place, self._resampling, is_whole=is_whole)
+            if is_whole and not whole.any():
+                made = warped
+                break
+            if len(windows) == 1 or is_whole:
                 here = warped != FILL_VALUE
             else:
                 here = whole_kernels(source, *place, self._resampling)
@@ -144,11 +161,15 @@ class Mosaic:
             if want.raster not in members:
                 continue
             if not want.ahead and needed is None:
-                needed = mark(self._positions[number].cells(chunk, self._resampling), window)
+                needed = self._needed(chunk, number, window)
             for block in sorted(want.blocks):
                 if self._pool.holds(want.raster, block):
                     self._paste(source, window, members[want.raster], block, None if want.ahead else needed)
         return source
+
+    def _needed(self, chunk: Chunk, number: int, window: Window) -> NDArray[np.bool_]:
+        """Mask of a window in a lattice, True where a kernel of the chunk may reach; the rest need not be read."""
+        return mark(self._positions[number].cells(chunk, self._resampling), window)
 
     def _paste(
         self, source: Pixels, window: Window, member: Member, block: Block, needed: NDArray[np.bool_] | None
@@ -166,7 +187,10 @@ class Mosaic:
         from_row, from_col = max(-top, 0), max(-left, 0)
         pixels = self._pool.get(member.index, block)
         piece = pixels[from_row : from_row + target.shape[0], from_col : from_col + target.shape[1]]
-        np.copyto(target, piece, where=gaps)
+        if gaps.all():
+            target[:] = piece
+        else:
+            np.copyto(target, piece, where=gaps)
 
     def _plan(self) -> tuple[list[list[Want]], list[list[Window | None]]]:
         """What each chunk wants of each raster, and the source window of each chunk in each lattice."""
@@ -192,8 +216,8 @@ class Mosaic:
         for member in lattice.members:
             own = cells - np.array([member.row, member.col, member.row, member.col])
             raster = self._rasters[member.index]
-            ahead = blocks_under(own[still_open], raster) if still_open.any() else frozenset()
-            later = blocks_under(own, raster) - ahead
+            ahead = blocks_under(own[still_open], raster)
+            later = frozenset() if still_open.all() else blocks_under(own, raster) - ahead
             found += [
                 Want(member.index, blocks, certain) for blocks, certain in ((ahead, True), (later, False)) if blocks
             ]
@@ -220,8 +244,3 @@ def _offset(lattice: Lattice, raster: Raster) -> tuple[int, int] | None:
     row, col = round(relative.f), round(relative.c)
     same = relative.almost_equals(Affine.translation(col, row), precision=_LATTICE_TOLERANCE_PX)
     return (row, col) if same and lattice.crs == raster.crs else None
-
-
-def _finish(under_way: deque[tuple[Chunk, Future[Pixels]]]) -> tuple[Chunk, Pixels]:
-    chunk, future = under_way.popleft()
-    return chunk, future.result()

@@ -44,10 +44,18 @@ def writing_to(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(
-            f"temporary files cannot be written in {folder}",
+            f"temporary files cannot be written in {_given(folder)}",
             why=error.strerror or str(error),
-            hint="Let TMPDIR name a folder with room: about 500 MB for the largest region.",
+            hint=(
+                "The largest region needs about 500 MB. Let TMPDIR name a folder with room; "
+                "on Lambda, deploy with more --ephemeral-storage."
+            ),
         ) from error
+
+
+def _given(folder: Path) -> Path:
+    """The place that somebody chose: one of ours below it has another name each time."""
+    return folder.parent if folder.name.startswith(_PREFIX) else folder
 
 
 def _folder(lock: Path) -> Path:

@@ -1,10 +1,12 @@
 """From a catalogue's file to a raster, whatever the file turns out to be."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from glacierctl.model import SourceFile
 from glacierctl.processing.raster import Raster
 from glacierctl.processing.tiff import HEADER_BYTES, is_tiff, open_tiff
+from glacierctl.processing.together import map_together
 from glacierctl.processing.transport import DamagedError, Transport
 from glacierctl.processing.whole import open_whole
 
@@ -22,6 +24,16 @@ def open_raster(source: SourceFile, transport: Transport, scratch: Path) -> Rast
         return _open(source, transport, scratch)
     except DamagedError:
         return _open(source, transport, scratch)
+
+
+def open_rasters(sources: Iterable[SourceFile], transport: Transport, scratch: Path) -> list[Raster]:
+    """`open_raster` of each, all at once.
+
+    Raises:
+        ReadError: see there.
+        StoreError: see there.
+    """
+    return map_together(lambda source: open_raster(source, transport, scratch), sources)
 
 
 def _open(source: SourceFile, transport: Transport, scratch: Path) -> Raster:

@@ -4,22 +4,22 @@ import io
 import logging
 import math
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import numpy as np
-import pyproj
 import tifffile
 from affine import Affine
 from numpy.typing import NDArray
 
 from glacierctl.errors import ReadError
 from glacierctl.model import SourceFile
+from glacierctl.processing.place import crs_of, transform_of
 from glacierctl.processing.raster import Block, Pixels, Run, block_size, to_pixels
-from glacierctl.processing.transport import DamagedError, Transport, truncated
+from glacierctl.processing.transport import DamagedError, Transport, damaged, truncated
 from glacierctl.storage.ranges import Piece
 
 HEADER_BYTES = 16 * 1024
@@ -44,8 +44,6 @@ _MALFORMED = (
 )
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_USER_DEFINED = 32767
-_PIXEL_IS_POINT = 2
 _REDUCED_IMAGE = 1
 _GDAL_NODATA_TAG = 42113
 
@@ -155,9 +153,9 @@ class TiffRaster:
         try:
             values = level.decode(encoded, level.index(block))
         except _MALFORMED as error:
-            raise _damaged(self.href, f"block {block[0]},{block[1]} does not decode ({error})") from error
+            raise damaged(self.href, f"block {block[0]},{block[1]} does not decode ({error})") from error
         if values is None:
-            raise _damaged(self.href, f"block {block[0]},{block[1]} is empty")
+            raise damaged(self.href, f"block {block[0]},{block[1]} is empty")
         return to_pixels(values[0, :, :, 0], level.nodata, self.href)
 
 
@@ -171,7 +169,7 @@ def open_tiff(head: Piece, source: SourceFile, transport: Transport) -> TiffRast
     try:
         header = _read_header(file, source)
     except _MALFORMED as error:
-        raise file.error or _damaged(source.href, f"its header cannot be understood ({error})") from error
+        raise file.error or damaged(source.href, f"its header cannot be understood ({error})") from error
     if file.error:  # tifffile may go on without a tag that it could not read
         raise file.error
     return TiffRaster(source.href, header, transport) if header else None
@@ -185,7 +183,7 @@ def _read_header(file: "_HeaderFile", source: SourceFile) -> _Header | None:
         overviews = [page for page in others if page.subfiletype == _REDUCED_IMAGE]
         full = _level(image)
         coarsest = _level(overviews[-1]) if overviews else full
-        return _Header(full, coarsest, _crs(image, source), _transform(image, source), file.size)
+        return _Header(full, coarsest, crs_of(image, source), transform_of(image, source), file.size)
 
 
 def _level(page: tifffile.TiffPage) -> _Level:
@@ -271,54 +269,3 @@ class _HeaderFile(io.RawIOBase):
             self.error = error
             raise
         return self._pieces[-1]
-
-
-def _crs(page: tifffile.TiffPage, source: SourceFile) -> str:
-    code = (page.geotiff_tags or {}).get("ProjectedCSTypeGeoKey")
-    crs = source.crs if code is None or int(code) == _USER_DEFINED else f"EPSG:{int(code)}"
-    if crs is None:
-        raise _damaged(source.href, "neither the file nor the catalogue names its coordinate reference system")
-    pyproj.CRS.from_user_input(crs)
-    return crs
-
-
-def _transform(page: tifffile.TiffPage, source: SourceFile) -> Affine:
-    tags = page.geotiff_tags or {}
-    transform = _file_transform(tags)
-    if transform is None:
-        return catalogued_transform(source, (page.imagelength, page.imagewidth))
-    if transform.is_degenerate or not all(map(math.isfinite, transform)):
-        raise ValueError(f"it is placed by {tuple(transform)[:6]}")
-    is_point = tags.get("GTRasterTypeGeoKey") == _PIXEL_IS_POINT
-    return transform @ Affine.translation(-0.5, -0.5) if is_point else transform
-
-
-def _file_transform(tags: Mapping[str, Any]) -> Affine | None:
-    """Pixel to CRS as the tags say it, whether they mean a pixel's corner or its centre."""
-    if "ModelTransformation" in tags:
-        matrix = np.asarray(tags["ModelTransformation"], float).reshape(4, 4)
-        return Affine(matrix[0, 0], matrix[0, 1], matrix[0, 3], matrix[1, 0], matrix[1, 1], matrix[1, 3])
-    if "ModelPixelScale" in tags and "ModelTiepoint" in tags:
-        (width, height, *_), (col, row, _, x, y, *_) = tags["ModelPixelScale"], tags["ModelTiepoint"]
-        return Affine(width, 0, x - col * width, 0, -height, y + row * height)
-    return None
-
-
-def catalogued_transform(source: SourceFile, shape: tuple[int, int]) -> Affine:
-    """Transform by the catalogue, scaled to the pixels that the file really has.
-
-    Raises:
-        ReadError: the catalogue gives none either.
-    """
-    if source.transform is None or source.shape is None:
-        raise _damaged(source.href, "neither the file nor the catalogue says where it lies")
-    return Affine(*source.transform) @ Affine.scale(source.shape[1] / shape[1], source.shape[0] / shape[0])
-
-
-def _damaged(href: str, why: str) -> DamagedError:
-    return DamagedError(
-        f"{href} is damaged",
-        why=why,
-        hint="The file is damaged at its source. Leave this date out, or ask the provider to repair it.",
-        href=href,
-    )

@@ -1,8 +1,9 @@
 """Byte ranges of remote and local files, tried again where that helps, every one counted."""
 
+import copy
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from glacierctl.errors import ReadError
@@ -46,26 +47,36 @@ class Transport:
         getters: Mapping[str, RangeGetter],
         policy: ReadPolicy,
         *,
+        requester_pays: Collection[str] = (),
         sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """`getters` by URL scheme; the one for local paths under the empty scheme.
 
-        `sleep` is how pauses are made; by default so that `stop` ends them.
+        `requester_pays` are the buckets whose reads the reader pays for. `sleep` is how pauses are made; by default so
+        that `stop` ends them.
         """
         self._getters = getters
         self._policy = policy
+        self._paid = tuple(f"s3://{bucket}/" for bucket in requester_pays)
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
         self._jitter = jitter
         self._lock = threading.Lock()
         self._usage = Usage()
+        self._count_in_whole: Callable[[Usage], None] = lambda _usage: None
 
     @property
     def usage(self) -> Usage:
         """All that was read so far."""
         with self._lock:
             return self._usage
+
+    def part(self) -> "Transport":
+        """The same transport with a count of its own, which is part of this one's."""
+        made = copy.copy(self)
+        vars(made).update(_lock=threading.Lock(), _usage=Usage(), _count_in_whole=self._count)
+        return made
 
     def stop(self) -> None:
         """End pauses and attempts, now and for ever: whoever waits for bytes is to be told soon that none will come."""
@@ -91,7 +102,8 @@ class Transport:
                     raise self._given_up(error) from error
                 self._sleep(self._policy.pause_s(attempt, self._jitter()))
             else:
-                self._count(Usage(requests=1, retries=int(attempt > 1), bytes_read=len(piece.data)))
+                read, paid = len(piece.data), int(href.startswith(self._paid))
+                self._count(Usage(requests=1, retries=int(attempt > 1), bytes_read=read, paid_requests=paid))
                 return piece
         raise AssertionError
 
@@ -121,6 +133,7 @@ class Transport:
     def _count(self, usage: Usage) -> None:
         with self._lock:
             self._usage = self._usage + usage
+        self._count_in_whole(usage)
 
     def _given_up(self, error: ReadError) -> ReadError:
         return ReadError(
@@ -143,5 +156,15 @@ def truncated(href: str, stop: int, file_size: int) -> ReadError:
         f"{href} is truncated",
         why=f"its header places data up to byte {stop:,}, but it ends at byte {file_size:,}",
         hint="The file is incomplete at its source. Leave this date out, or ask the provider to repair it.",
+        href=href,
+    )
+
+
+def damaged(href: str, why: str) -> DamagedError:
+    """The error of a file whose bytes are there and make no sense."""
+    return DamagedError(
+        f"{href} is damaged",
+        why=why,
+        hint="The file is damaged at its source. Leave this date out, or ask the provider to repair it.",
         href=href,
     )

@@ -1,5 +1,7 @@
 """Files that must be had whole: JPEG2000, and TIFFs laid out in strips. GDAL reads them, from a local disk."""
 
+import os
+import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -14,14 +16,17 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from glacierctl.model import SourceFile
+from glacierctl.processing.place import catalogued_transform
 from glacierctl.processing.raster import Block, Pixels, Run, block_size, to_pixels
 from glacierctl.processing.scratch import writing_to
-from glacierctl.processing.tiff import catalogued_transform
 from glacierctl.processing.transport import DamagedError, Transport
 
 _BLOCK_SHAPE = (1024, 1024)
 """Sentinel-2's own JPEG2000 tiles are as large."""
 _COPY_BYTES = 8 << 20
+_COPY_PREFIX = "source-"
+COPIES = f"{_COPY_PREFIX}*"
+"""Pattern of the names of copies in a scratch folder."""
 
 
 class WholeRaster:
@@ -93,13 +98,21 @@ def open_whole(source: SourceFile, transport: Transport, scratch: Path) -> Whole
     """
     if "://" not in source.href:
         return WholeRaster(Path(source.href), source)
-    path = scratch / f"source-{len(list(scratch.iterdir()))}{Path(urlsplit(source.href).path).suffix}"
+    path = _new_file(scratch, Path(urlsplit(source.href).path).suffix)
 
     def copy() -> None:
         _copy(source.href, path, transport)
 
     copy()
     return WholeRaster(path, source, renew=copy)
+
+
+def _new_file(scratch: Path, suffix: str) -> Path:
+    """Empty, and nobody else's: the files of one pass are opened at once."""
+    with writing_to(scratch):
+        handle, name = tempfile.mkstemp(suffix, _COPY_PREFIX, scratch)
+        os.close(handle)
+    return Path(name)
 
 
 def _copy(href: str, path: Path, transport: Transport) -> None:
