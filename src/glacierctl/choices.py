@@ -34,3 +34,19 @@ class Architecture(StrEnum):
 
     X86_64 = "x86_64"
     ARM64 = "arm64"
+
+
+class Level(StrEnum):
+    """How serious a line of a log is, the mildest first."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class Service(StrEnum):
+    """Who does the work of a run."""
+
+    LAMBDA = "lambda"
+    LOCAL = "local"

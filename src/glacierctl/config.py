@@ -3,15 +3,18 @@
 The only room besides the worker that reads the environment.
 """
 
+import ast
 import difflib
+import inspect
 import os
 import tomllib
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 
 from glacierctl.choices import Architecture, Resampling, Satellite, Stack
 from glacierctl.errors import ConfigError
@@ -28,6 +31,11 @@ _FLAGS = {
     "landsat_catalog": "--catalog",
     "sentinel2_collection": "--collection",
     "landsat_collection": "--collection",
+    "function_name": "--function",
+    "memory_mb": "--memory",
+    "timeout_s": "--timeout",
+    "ephemeral_storage_mb": "--ephemeral-storage",
+    "architecture": "--arch",
 }
 """Flags that are not the setting's own name."""
 
@@ -117,6 +125,18 @@ class Settings(Value):
     """One of x86_64, arm64: the processors that the Lambda function runs on."""
     log_retention_days: Annotated[int, AfterValidator(_require_retention), _Number] = 30
     """Days that logs are kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731 or 1096 to 3653."""
+    registry: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$")] = None
+    """Host of a registry for the image, with :PORT if need be. Not set: the account's own, which Lambda pulls from."""
+    registry_user: _Text | None = None
+    """User of that registry; not used for ECR, whose login AWS gives."""
+    registry_password: SecretStr | None = None
+    """Password of that registry; it is never shown, and written nowhere."""
+    role: Annotated[str | None, Field(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")] = None
+    """ARN of a role that the Lambda function works as, used as it is. Not set: one is made that may do just enough."""
+    snapstart: bool = False
+    """true or false: whether Lambda starts the function from a snapshot of it, which begins sooner and costs extra."""
+    docker_network: _Text | None = None
+    """Docker's network mode for building and running the image, such as host. Not set: Docker's own."""
     origins: Annotated[dict[str, str], Field(exclude=True, repr=False, default_factory=dict)]
     """Where each setting came from; what is not here is a default. Not a setting itself."""
 
@@ -138,6 +158,20 @@ class Settings(Value):
 
 SETTING_NAMES = tuple(name for name in Settings.model_fields if name != "origins")
 """Of all settings, in the order of the documentation."""
+
+
+def describe_settings() -> dict[str, str]:
+    """What is allowed for each setting: the first line below it, in the source."""
+    (made,) = ast.parse(inspect.getsource(Settings)).body
+    lines = made.body if isinstance(made, ast.ClassDef) else []
+    return {
+        line.target.id: " ".join(str(below.value.value).split())
+        for line, below in pairwise(lines)
+        if isinstance(line, ast.AnnAssign)
+        and isinstance(line.target, ast.Name)
+        and isinstance(below, ast.Expr)
+        and isinstance(below.value, ast.Constant)
+    }
 
 
 def current_settings(flags: Mapping[str, object]) -> Settings:
@@ -224,7 +258,8 @@ def _not_allowed(error: ValidationError, origins: Mapping[str, str]) -> ConfigEr
     problems = error.errors(include_url=False)
     names = list(dict.fromkeys(str(problem["loc"][0]) for problem in problems))
     whys = [_describe(problem, origins) for problem in problems]
-    allowed = [f"{name}: {Settings.model_fields[name].description}" for name in names if name in SETTING_NAMES]
+    described = describe_settings()
+    allowed = [f"{name}: {described[name]}" for name in names if name in SETTING_NAMES]
     plural = "settings" if len(names) > 1 else "setting"
     return ConfigError(
         f"the {plural} {', '.join(names)} cannot be used",

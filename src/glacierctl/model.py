@@ -62,7 +62,8 @@ Bounds = tuple[float, float, float, float]
 class Value(BaseModel):
     """Base of everything below: immutable, complete, nothing unknown."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # not use_attribute_docstrings: to read them from the sources takes a third of the start of a command
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Region(Value):
@@ -296,6 +297,8 @@ class Usage(Value):
     """Range requests, repeated ones included."""
     retries: int = 0
     """How many of the requests repeated one that failed."""
+    paid_requests: int = 0
+    """How many were answered from buckets that charge the reader."""
     seconds: float = 0.0
     """Wall time."""
 
@@ -304,6 +307,7 @@ class Usage(Value):
             bytes_read=self.bytes_read + other.bytes_read,
             requests=self.requests + other.requests,
             retries=self.retries + other.retries,
+            paid_requests=self.paid_requests + other.paid_requests,
             seconds=self.seconds + other.seconds,
         )
 
@@ -328,7 +332,7 @@ class Product(Value):
     """What it took."""
 
 
-Reason = Literal["exists", "coverage", "cloud", "no valid pixels", "deadline"]
+Reason = Literal["exists", "coverage", "cloud", "no valid pixels", "deadline", "cancelled"]
 """Why there is no new product, in one word, for counting."""
 
 

@@ -1,5 +1,6 @@
 """The program `glacierctl`: its commands, and the door through which every error leaves."""
 
+import importlib
 import os
 import shlex
 import sys
@@ -11,18 +12,36 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from glacierctl.cli import regions, show
-from glacierctl.cli.demo import demo
+from glacierctl.cli import show
 from glacierctl.cli.help import add_command, asked_help, new_app
-from glacierctl.cli.plan import plan
-from glacierctl.cli.run_local import run_local
 from glacierctl.errors import GlacierctlError
+from glacierctl.processing.heap import share_heap
 
 _NAME = "glacierctl"
 _FAILED = 1
 _INTERRUPTED = 130
 
-app = new_app(name=_NAME)
+_COMMANDS = {
+    "run-local": "run_local.run_local",
+    "plan": "plan.plan",
+    "submit": "submit.submit",
+    "runs": "runs.app",
+    "status": "status.status",
+    "wait": "wait.wait",
+    "cancel": "cancel.cancel",
+    "resume": "resume.resume",
+    "retry": "retry.retry",
+    "logs": "logs.logs",
+    "cost": "cost.cost",
+    "results": "results.app",
+    "regions": "regions.app",
+    "deploy": "deploy.app",
+    "doctor": "doctor.doctor",
+    "iam": "iam.app",
+    "destroy": "destroy.destroy",
+    "demo": "demo.demo",
+}
+"""Where in this room each command or group is, in the order of the help."""
 
 
 @dataclass
@@ -41,7 +60,6 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     context: typer.Context,
     *,
@@ -58,10 +76,18 @@ def root(
     context.ensure_object(Asked).traceback = show_traceback
 
 
-add_command(app, "run-local", run_local)
-add_command(app, "plan", plan)
-app.add_typer(regions.app)
-add_command(app, "demo", demo)
+def new_program(only: str | None = None) -> typer.Typer:
+    """The program with all its commands, or with `only` one of them, which spares it the loading of the others."""
+    program = new_app(name=_NAME)
+    program.callback()(root)
+    for name in _COMMANDS if only is None else [only]:
+        module, _, attribute = _COMMANDS[name].partition(".")
+        command = getattr(importlib.import_module(f"glacierctl.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            program.add_typer(command)
+        else:
+            add_command(program, name, command)
+    return program
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 done, 1 something failed, 2 wrong usage or configuration, 130 interrupted.
     """
+    share_heap()  # before any thread begins
     arguments = list(sys.argv[1:] if argv is None else argv)
     asked = Asked()
     try:
@@ -81,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str], asked: Asked) -> int:
     as_json = "--json" in arguments
-    program = get_command(app)
+    program = get_command(new_program(_asked_command(arguments)))
     help_lines = asked_help(program, _NAME, arguments)
     if help_lines is not None:
         sys.stdout.write(help_lines + "\n")
@@ -106,6 +133,12 @@ def _run(arguments: list[str], asked: Asked) -> int:
     if code == _INTERRUPTED:
         show.say("Interrupted. What was finished is kept; the same command goes on from there.")
     return code if isinstance(code, int) else 0
+
+
+def _asked_command(arguments: list[str]) -> str | None:
+    """The command that is certainly meant; None if the program must look for itself."""
+    first = next((word for word in arguments if word != "--traceback"), None)
+    return first if first in _COMMANDS else None
 
 
 def _show_wrong_usage(error: typer.TyperException, *, as_json: bool) -> None:

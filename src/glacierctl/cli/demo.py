@@ -49,7 +49,7 @@ def demo(
     with _writing(place):
         data = build_demo(place / "data")
     plan = select.find_plan(demo_request(data), dt.datetime.now(dt.UTC))
-    run = execute(plan, select.open_store(settings.output), settings)
+    run = execute(plan, select.open_store(settings), settings)
     show_run(plan, run, as_json=False)
     if run.failed:
         raise typer.Exit(_FAILED)

@@ -20,9 +20,9 @@ _KEEP_LINES = "\b\n"
 
 
 def new_app(**settings: Any) -> typer.Typer:
-    """Make a program or a group of commands."""
+    """Make a program or a group of commands. Without a command after its name, a group shows its help."""
     return typer.Typer(
-        no_args_is_help=True,
+        no_args_is_help=not settings.get("invoke_without_command", False),
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings=CONTEXT_SETTINGS,

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -23,7 +23,10 @@ from glacierctl.processing.getters import HttpGetter, LocalGetter
 from glacierctl.processing.lineage import combine_lineage
 from glacierctl.processing.process import Means, process
 from glacierctl.processing.transport import ReadPolicy, Transport
+from glacierctl.runs.leases import beating, take_lease
 from glacierctl.runs.ledger import Ledger
+from glacierctl.runs.signs import HANDOVER
+from glacierctl.runs.submission import new_submission
 from glacierctl.storage import Store
 
 if TYPE_CHECKING:
@@ -73,13 +76,44 @@ def execute(plan: Plan, store: Store, settings: Settings) -> LocalRun:
     started = time.monotonic()
     outcomes: list[Outcome] = []
     if todo:
-        ledger.open(plan, todo)
-        with _stop_on_interrupt(transport), watch(sum(len(task.acquisitions) for task in todo)) as watcher:
-            for task in todo:
-                outcomes += _carry_out(task, store, ledger, _means(transport, settings, watcher), watcher)
+        now = dt.datetime.now(dt.UTC)
+        ledger.open(plan, todo, new_submission(plan, todo, ledger.run_id, store.url, now))
+        ledger.go_on()
+        with _shown(store, ledger.run_id, HANDOVER):
+            outcomes = _carry_out_all(todo, store, ledger, transport, settings)
     seconds = time.monotonic() - started
     usage = transport.usage.model_copy(update={"seconds": seconds})
     return LocalRun(ledger.run_id, store.url, tuple(outcomes), usage, _peak_memory_mb())
+
+
+def carry_out(todo: tuple[Task, ...], store: Store, ledger: Ledger, settings: Settings) -> None:
+    """Do tasks of a run whose ledger is open, and show how far it is. Ends early when the run is called off.
+
+    Raises:
+        StoreError: the ledger cannot be written.
+    """
+    _carry_out_all(todo, store, ledger, new_transport(todo, settings), settings)
+
+
+def _carry_out_all(
+    todo: tuple[Task, ...], store: Store, ledger: Ledger, transport: Transport, settings: Settings
+) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    with _stop_on_interrupt(transport), watch(sum(len(task.acquisitions) for task in todo)) as watcher:
+        for task in todo:
+            if ledger.is_cancelled():
+                break
+            with _shown(store, ledger.run_id, task.task_id):
+                outcomes += _carry_out(task, store, ledger, _means(transport, settings, watcher), watcher)
+    return outcomes
+
+
+@contextmanager
+def _shown(store: Store, run_id: str, name: str) -> Iterator[None]:
+    """Let the ledger show that somebody is at work. Nothing is refused: what two do at once, they do the same."""
+    lease = take_lease(store, run_id, name)
+    with beating(lease) if lease else nullcontext():
+        yield
 
 
 @contextmanager
@@ -110,8 +144,9 @@ def new_transport(todo: tuple[Task, ...], settings: Settings) -> Transport:
         read_timeout_s=settings.read_timeout_s,
     )
     http = HttpGetter(policy, user_agent=f"glacierctl/{__version__}")
-    s3 = S3Getter(lambda: _s3_client(settings), requester_pays=_buckets_that_charge(todo))
-    return Transport({"": LocalGetter(), "http": http, "https": http, "s3": s3}, policy)
+    paid = _buckets_that_charge(todo)
+    s3 = S3Getter(lambda: _s3_client(settings), requester_pays=paid)
+    return Transport({"": LocalGetter(), "http": http, "https": http, "s3": s3}, policy, requester_pays=paid)
 
 
 def _carry_out(task: Task, store: Store, ledger: Ledger, means: Means, watcher: Watcher) -> list[Outcome]:
@@ -120,9 +155,12 @@ def _carry_out(task: Task, store: Store, ledger: Ledger, means: Means, watcher: 
     started_at = dt.datetime.now(dt.UTC)
     watcher.begin(task)
     try:
-        for outcome in process(task, store, means):
-            outcomes.append(outcome)
-            watcher.ended(outcome)
+        with closing(process(task, store, means)) as made:
+            for outcome in made:
+                outcomes.append(outcome)
+                watcher.ended(outcome)
+                if ledger.is_cancelled():
+                    break
     finally:
         ledger.report(task, outcomes, started_at, dt.datetime.now(dt.UTC))
         combine_lineage(store, task.satellite, task.region.name)

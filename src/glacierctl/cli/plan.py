@@ -1,10 +1,12 @@
 """`glacierctl plan`: what a request would come to. Reads the catalogue and the names of what exists, nothing else."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from glacierctl.cli import selection as select
 from glacierctl.cli import show
+from glacierctl.cli.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,16 +17,16 @@ if TYPE_CHECKING:
     from glacierctl.storage import Store
 
 _COLUMNS = (
-    show.Column("region"),
-    show.Column("acquisitions", numeric=True),
-    show.Column("to do", numeric=True),
-    show.Column("exist", numeric=True),
-    show.Column("too little overlap", numeric=True),
-    show.Column("superseded scenes", numeric=True),
-    show.Column("overlap", numeric=True),
-    show.Column("to read", numeric=True),
-    show.Column("time", numeric=True),
-    show.Column("memory", numeric=True),
+    Column("region"),
+    Column("acquisitions", numeric=True),
+    Column("to do", numeric=True),
+    Column("exist", numeric=True),
+    Column("too little overlap", numeric=True),
+    Column("superseded scenes", numeric=True, spare=3),
+    Column("overlap", numeric=True, spare=1),
+    Column("to read", numeric=True),
+    Column("time", numeric=True),
+    Column("memory", numeric=True, spare=2),
 )
 
 
@@ -72,7 +74,7 @@ def plan(
     settings = current_settings(chosen.flags())
     now = dt.datetime.now(dt.UTC)
     made = select.find_plan(select.build_request(chosen, settings, now.date()), now)
-    show_plan(made, select.open_store(settings.output), cores=settings.workers, as_json=as_json)
+    show_plan(made, select.open_store(settings), cores=settings.workers, as_json=as_json)
 
 
 def show_plan(plan: "Plan", store: "Store", *, cores: int, as_json: bool) -> None:
@@ -97,7 +99,7 @@ def plan_document(plan: "Plan", previews: "Sequence[RegionPreview]", store_url: 
         "request": plan.request.model_dump(mode="json"),
         "catalog": {"matched": plan.matched, "requests": plan.catalog_requests},
         "regions": [_region_document(one) for one in previews],
-        "total": _totals(previews),
+        "total": _totals(previews, with_start=True),
         "nothing_because": why_nothing(plan),
         "rejected_by_reason": count_reasons(plan.rejected),
         "rejected": [one.model_dump(mode="json") for one in plan.rejected],
@@ -119,20 +121,33 @@ def why_nothing(plan: "Plan") -> str | None:
 
 
 def _show(plan: "Plan", previews: "Sequence[RegionPreview]") -> None:
+    from glacierctl.planning.estimate import Estimate
     from glacierctl.planning.plan import count_reasons
 
-    rows = [_row(one.region, [one]) for one in previews]
-    show.print_table(_COLUMNS, [*rows, _row("total", previews)] if len(rows) > 1 else rows)
+    alone = len(previews) == 1
+    rows = [_row(one.region, [one], with_start=alone) for one in previews]
+    show.print_table(_COLUMNS, rows if alone else [*rows, _row("total", previews, with_start=True)])
     nothing = why_nothing(plan)
     if nothing:
         show.print_line(f"Nothing to do: {nothing}.")
     show.print_line(f"The catalogue had {plan.matched} scenes; asked in {plan.catalog_requests} requests.")
+    paid = Estimate.total(one.estimate for one in previews).paid_requests
+    if paid:
+        show.print_line(paid_line(paid))
     for reason, count in count_reasons(plan.rejected).items():
         show.print_line(f"Left out {count}: {reason}.")
 
 
-def _row(title: str, previews: "Sequence[RegionPreview]") -> list[str]:
-    totals = _totals(previews)
+def paid_line(requests: int, aws_region: str = "us-west-2") -> str:
+    """What is said of reads that the reader pays for."""
+    from glacierctl.aws.prices import prices_of
+
+    dollars = prices_of(aws_region).gets(requests)
+    return f"{requests} reads are charged to the reader by the archive: about ${dollars:.6f} within its AWS region."
+
+
+def _row(title: str, previews: "Sequence[RegionPreview]", *, with_start: bool) -> list[str]:
+    totals = _totals(previews, with_start=with_start)
     overlaps = [one.acquisition.overlap for preview in previews for one in preview.acquisitions]
     return [
         title,
@@ -144,17 +159,21 @@ def _row(title: str, previews: "Sequence[RegionPreview]") -> list[str]:
     ]
 
 
-def _totals(previews: "Sequence[RegionPreview]") -> dict[str, Any]:
+def _totals(previews: "Sequence[RegionPreview]", *, with_start: bool = False) -> dict[str, Any]:
+    """Regions taken together; the program starts once for all of them."""
     from glacierctl.planning.estimate import Estimate
     from glacierctl.planning.preview import State
+    from glacierctl.planning.speed import START_S
 
+    work = Estimate.total(one.estimate for one in previews)
+    start_s = START_S if with_start and work.seconds else 0.0
     return {
         "acquisitions": sum(len(one.acquisitions) for one in previews),
         "to_do": sum(one.count(State.TO_DO) for one in previews),
         "exist": sum(one.count(State.EXISTS) for one in previews),
         "too_little_overlap": sum(one.count(State.LITTLE_OVERLAP) for one in previews),
         "superseded": sum(one.superseded for one in previews),
-        "estimate": _estimate_document(Estimate.total(one.estimate for one in previews)),
+        "estimate": _estimate_document(replace(work, seconds=work.seconds + start_s)),
     }
 
 
@@ -186,6 +205,8 @@ def _estimate_document(estimate: "Estimate") -> dict[str, Any]:
     return {
         "blocks": estimate.blocks,
         "bytes_to_read": estimate.bytes_to_read,
+        "requests": estimate.requests,
+        "paid_requests": estimate.paid_requests,
         "pixels": estimate.pixels,
         "seconds": round(estimate.seconds, 1),
         "memory_mb": estimate.memory_mb,

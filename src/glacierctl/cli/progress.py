@@ -1,17 +1,16 @@
 """How far a run is: bars on a terminal, a line for each acquisition anywhere else. All on stderr."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.text import Text
+from typing import TYPE_CHECKING, Protocol
 
 from glacierctl.cli import show
 from glacierctl.model import Failed, Outcome, Product, Task
 from glacierctl.processing.process import Progress as ChunkProgress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
 _STYLES = {"product": "green", "skipped": "yellow", "failed": "bold red"}
 
@@ -33,14 +32,16 @@ class Watcher(Protocol):
 def watch(acquisitions: int) -> Iterator[Watcher]:
     """Show the progress of a run of so many acquisitions."""
     console = show.talk_console()
-    if not console.is_terminal:
+    if console is None:
         yield _Lines(acquisitions)
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
     with Progress(
-        TextColumn("{task.description}"),
+        "{task.description}",
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
+        "{task.fields[note]}",
         TimeElapsedColumn(),
         console=console,
         transient=True,
@@ -68,7 +69,7 @@ class _Lines:
         self._ended = 0
 
     def begin(self, task: Task) -> None:
-        show.say(f"{task.region.name}: {len(task.acquisitions)} acquisitions")
+        show.say(f"{task.region.name}: {show.counted(len(task.acquisitions), 'acquisition')}")
 
     def progress(self, progress: ChunkProgress) -> None:
         """Bars only."""
@@ -81,13 +82,13 @@ class _Lines:
 class _Bars:
     """For terminals: all acquisitions, those of the region, and the one at work with its bytes and rate."""
 
-    def __init__(self, bars: Progress, console: Console, acquisitions: int) -> None:
+    def __init__(self, bars: "Progress", console: "Console", acquisitions: int) -> None:
         self._bars = bars
         self._console = console
         self._all = bars.add_task("all regions", total=acquisitions, note="")
         self._region = bars.add_task("", total=None, note="", visible=False)
         self._acquisition = bars.add_task("", total=None, note="", visible=False)
-        self._began_at = time.monotonic()
+        self._product = ""
 
     def begin(self, task: Task) -> None:
         self._bars.reset(
@@ -96,8 +97,8 @@ class _Bars:
         self._begin_acquisition()
 
     def progress(self, progress: ChunkProgress) -> None:
-        seconds = max(time.monotonic() - self._began_at, 1e-3)
-        read = progress.usage.bytes_read
+        self._product = progress.product
+        read, seconds = progress.usage.bytes_read, max(progress.usage.seconds, 1e-3)
         self._bars.update(
             self._acquisition,
             description=progress.product,
@@ -107,11 +108,13 @@ class _Bars:
         )
 
     def ended(self, outcome: Outcome) -> None:
+        from rich.text import Text
+
         self._console.print(Text(outcome_line(outcome), style=_STYLES[outcome.outcome]))
         self._bars.advance(self._region)
         self._bars.advance(self._all)
-        self._begin_acquisition()
+        if outcome.product == self._product:  # else the next one is being made already
+            self._begin_acquisition()
 
     def _begin_acquisition(self) -> None:
-        self._began_at = time.monotonic()
         self._bars.reset(self._acquisition, description="opening", total=None, visible=True, note="")

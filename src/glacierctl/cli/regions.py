@@ -8,6 +8,7 @@ import typer
 from glacierctl.cli import show
 from glacierctl.cli.completion import complete_regions
 from glacierctl.cli.help import add_command, new_app
+from glacierctl.cli.table import Column
 from glacierctl.errors import RegionError
 
 if TYPE_CHECKING:
@@ -18,11 +19,11 @@ app = new_app(name="regions", help="The catalogue of regions: list, show, import
 
 _RESOLUTIONS_M = (10, 15)
 _COLUMNS = (
-    show.Column("name", whole=True),
-    show.Column("km2", numeric=True, whole=True),
-    show.Column("10 m pixels", numeric=True, whole=True),
-    show.Column("tiles"),
-    show.Column("origin", whole=True),
+    Column("name", whole=True),
+    Column("km2", numeric=True, whole=True),
+    Column("10 m pixels", numeric=True, whole=True),
+    Column("tiles"),
+    Column("origin", whole=True),
 )
 
 
@@ -177,7 +178,7 @@ def export_regions(
     if as_json:
         show.print_json({"exported": [region.name for region in chosen], "file": str(file)})
     else:
-        show.print_line(f"Exported {_count(len(chosen))} to {file}.")
+        show.print_line(f"Exported {show.counted(len(chosen), 'region')} to {file}.")
 
 
 add_command(app, "list", list_regions)
@@ -253,13 +254,9 @@ def _centre_lonlat(region: "Region") -> tuple[float, float]:
 
 def _import_summary(merge: "Merge", file: Path, *, dry_run: bool) -> str:
     verb = "Would import" if dry_run else "Imported"
-    parts = [f"{verb} {_count(len(merge.added) + len(merge.replaced))} from {file}"]
+    parts = [f"{verb} {show.counted(len(merge.added) + len(merge.replaced), 'region')} from {file}"]
     if merge.replaced:
         parts.append(f"{len(merge.replaced)} of them replace others")
     if merge.unchanged:
         parts.append(f"{len(merge.unchanged)} were there already")
     return "; ".join(parts) + f". The catalogue has {len(merge.catalogue.regions)}."
-
-
-def _count(number: int) -> str:
-    return f"{number} region" if number == 1 else f"{number} regions"

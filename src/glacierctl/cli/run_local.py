@@ -8,6 +8,7 @@ import typer
 
 from glacierctl.cli import selection as select
 from glacierctl.cli import show
+from glacierctl.cli.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,21 +21,21 @@ _EACH_UP_TO = 40
 """With more acquisitions than that, the table has a line for each region instead."""
 
 _COLUMNS = (
-    show.Column("region"),
-    show.Column("product"),
-    show.Column("outcome"),
-    show.Column("coverage", numeric=True),
-    show.Column("cloud", numeric=True),
-    show.Column("read", numeric=True),
-    show.Column("time", numeric=True),
+    Column("region"),
+    Column("product"),
+    Column("outcome"),
+    Column("coverage", numeric=True),
+    Column("cloud", numeric=True),
+    Column("read", numeric=True),
+    Column("time", numeric=True),
 )
 _REGION_COLUMNS = (
-    show.Column("region"),
-    show.Column("products", numeric=True),
-    show.Column("skipped", numeric=True),
-    show.Column("failed", numeric=True),
-    show.Column("read", numeric=True),
-    show.Column("time", numeric=True),
+    Column("region"),
+    Column("products", numeric=True),
+    Column("skipped", numeric=True),
+    Column("failed", numeric=True),
+    Column("read", numeric=True),
+    Column("time", numeric=True),
 )
 
 
@@ -56,6 +57,9 @@ def run_local(
         int | None, typer.Option("--workers", metavar="N", help="Threads at work.  [default: one for each CPU]")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Make products anew that exist.")] = False,
+    container: Annotated[
+        bool, typer.Option("--container", help="Work in the image that AWS Lambda runs, under AWS's emulator.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan, as `glacierctl plan` does, and make nothing.")
     ] = False,
@@ -92,14 +96,16 @@ def run_local(
     settings = current_settings(chosen.flags())
     now = dt.datetime.now(dt.UTC)
     request = select.build_request(chosen, settings, now.date())
-    store = select.open_store(settings.output)
+    store = select.open_store(settings)
     plan = select.find_plan(request, now)
     if dry_run:
         show_plan(plan, store, cores=settings.workers, as_json=as_json)
         return
 
-    from glacierctl.cli.local_run import execute
-
+    if container:
+        from glacierctl.cli.container_run import execute
+    else:
+        from glacierctl.cli.local_run import execute
     run = execute(plan, store, settings)
     show_run(plan, run, as_json=as_json)
     if run.failed:
@@ -189,8 +195,9 @@ def _summary(plan: "Plan", run: "LocalRun") -> list[str]:
     return [
         " · ".join([*parts, f"FAILED {len(run.failed)}"]),
         (
-            f"Read {show.format_bytes(usage.bytes_read)} in {usage.requests} requests ({usage.retries} repeated), "
-            f"took {show.format_seconds(usage.seconds)}, {run.peak_memory_mb} MB of memory at the peak."
+            f"Read {show.format_bytes(usage.bytes_read)} in {show.counted(usage.requests, 'request')} "
+            f"({usage.retries} repeated), took {show.format_seconds(usage.seconds)}, "
+            f"{run.peak_memory_mb} MB of memory at the peak."
         ),
         *([f"No acquisitions: {', '.join(empty)}."] if empty else []),
         f"Results are in {run.store_url}",

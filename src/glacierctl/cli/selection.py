@@ -4,7 +4,6 @@ import datetime as dt
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,12 +16,17 @@ from glacierctl.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from types_boto3_s3 import S3Client
+
     from glacierctl.config import Settings
     from glacierctl.model import Plan, Region, Request
     from glacierctl.planning.catalog import Progress
     from glacierctl.storage import Store
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}")
+_STORE_ATTEMPTS = 6
+"""How often S3 is asked to take or give one object."""
+_STORE_CONNECTIONS = 32
 _DATE_HINT = "Write dates as 2024-07-31; they are days in UTC, and both the first and the last are included."
 
 
@@ -77,7 +81,10 @@ MaxCloudOption = Annotated[
     typer.Option("--max-cloud", metavar="SHARE", help="Largest share of cloud over the region, 0 to 1.  [default: 1]"),
 ]
 OutputOption = Annotated[
-    str | None, typer.Option("--output", metavar="DIR", help="Folder for the products.  [default: ./results]")
+    str | None,
+    typer.Option(
+        "--output", metavar="DIR|URL", help="Folder, or s3://bucket/prefix, for the products.  [default: ./results]"
+    ),
 ]
 
 
@@ -160,21 +167,29 @@ def find_plan(request: "Request", now: dt.datetime) -> "Plan":
         return make_plan(request, open_catalog(request.catalog), now, progress=progress)
 
 
-def open_store(output: str) -> "Store":
-    """The store that `--output` names.
+def open_store(settings: "Settings", url: str | None = None) -> "Store":
+    """The store that results go to: at `url`, by default where `--output` says.
 
     Raises:
-        UsageError: it is not a folder.
+        UsageError: it is neither a folder nor an s3:// address.
+        StoreError: it names no bucket.
     """
-    from glacierctl.storage import FolderStore
+    from glacierctl import storage
 
-    if "://" in output:
-        raise UsageError(
-            f"results cannot be written to {output}",
-            why="it is not a folder of this machine",
-            hint="Name a folder with --output.",
-        )
-    return FolderStore(Path(output))
+    return storage.open_store(url or settings.output, lambda: store_client(settings))
+
+
+def store_client(settings: "Settings") -> "S3Client":
+    """A client for stores: it repeats what fails in passing."""
+    from glacierctl.aws.session import s3_client
+
+    return s3_client(
+        settings.aws_region,
+        connect_timeout_s=settings.connect_timeout_s,
+        read_timeout_s=settings.read_timeout_s,
+        connections=_STORE_CONNECTIONS,
+        attempts=_STORE_ATTEMPTS,
+    )
 
 
 def _read_regions(selection: Selection, settings: "Settings") -> "tuple[Region, ...]":
@@ -244,9 +259,14 @@ def _read_day(flag: str, text: str) -> dt.date:
 def _search_progress(title: str) -> "Iterator[Progress]":
     """Shows items received beside a spinner; on anything but a terminal a line at the start."""
     console = show.talk_console()
-    if not console.is_terminal:
+    if console is None:
         show.say(title)
         yield lambda _received, _matched: None
         return
     with console.status(title) as status:
-        yield lambda received, matched: status.update(f"{title}: {received} of {matched or 'so many'} items")
+        yield lambda received, matched: status.update(f"{title}: {_received(received, matched)}")
+
+
+def _received(count: int, matched: int | None) -> str:
+    """How many items have come; static catalogues do not say of how many."""
+    return f"{count} of {show.counted(matched, 'item')}" if matched else show.counted(count, "item")

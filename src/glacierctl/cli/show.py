@@ -7,11 +7,11 @@ plain and as long as they need to be, so that a pipe or a log gets every word.
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from glacierctl.cli.table import Column, lay_out
 from glacierctl.errors import GlacierctlError
 
 if TYPE_CHECKING:
@@ -28,30 +28,14 @@ _HOUR_S = 3600
 _PRECISE_BELOW = 10
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table."""
-
-    title: str
-    """Header, with the unit if there is one."""
-    numeric: bool = False
-    """Numbers stand to the right."""
-    whole: bool = False
-    """Never broken over two lines, so that it can be copied."""
+def result_console() -> "Console | None":
+    """Console on stdout, for results; None where that is no terminal."""
+    return _console(stderr=False) if sys.stdout.isatty() else None
 
 
-def result_console() -> "Console":
-    """Console on stdout, for results."""
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, emoji=False)
-
-
-def talk_console() -> "Console":
-    """Console on stderr, for talk and progress."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+def talk_console() -> "Console | None":
+    """Console on stderr, for talk and progress; None where that is no terminal."""
+    return _console(stderr=True) if sys.stderr.isatty() else None
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -61,6 +45,11 @@ def print_json(document: Mapping[str, Any]) -> None:
     """
     numbered = {"schema": _SCHEMA, **document}
     sys.stdout.write(json.dumps(numbered, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def print_json_line(document: Mapping[str, Any]) -> None:
+    """Print a JSON document in one line on stdout, for whoever reads documents as they come."""
+    sys.stdout.write(json.dumps({"schema": _SCHEMA, **document}, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def say(text: str) -> None:
@@ -76,13 +65,17 @@ def print_line(text: str) -> None:
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, caption: str = "") -> None:
     """Print a table on stdout, under it a line that says what it is."""
     console = result_console()
-    if console.is_terminal:
-        console.print(_rich_table(columns, rows))
-        if caption:
-            console.print(f"\n{caption}", style="dim")
+    table = lay_out(columns, rows, console.width if console else None)
+    if console is None:
+        sys.stdout.writelines(f"{line}\n" for line in (*table.header, *table.body))
         return
-    for line in _plain_table(columns, rows):
-        sys.stdout.write(line + "\n")
+    console.print("\n".join(table.header), style="bold", soft_wrap=True)
+    for line in table.body:
+        console.print(line, soft_wrap=True)
+    if table.hidden:
+        say(f"No room for {', '.join(table.hidden)}: widen the window, or write to a file.")
+    if caption:
+        console.print(f"\n{caption}", style="dim")
 
 
 def print_facts(facts: Sequence[tuple[str, str]]) -> None:
@@ -90,7 +83,7 @@ def print_facts(facts: Sequence[tuple[str, str]]) -> None:
     console = result_console()
     width = max(len(word) for word, _ in facts)
     for word, value in facts:
-        if console.is_terminal:
+        if console:
             console.print(_styled((f"{word:<{width}}  ", "cyan"), (value, "")))
         else:
             sys.stdout.write(f"{word:<{width}}  {value}\n")
@@ -104,7 +97,7 @@ def print_error(what: str, *, why: str, hint: str, as_json: bool = False) -> Non
     for label, style, text in (("error", "bold red", what), ("  why", "yellow", why), ("  fix", "green", hint)):
         if not text:
             continue
-        if console.is_terminal:
+        if console:
             console.print(_styled((f"{label}: ", style), (text, "")))
         else:
             sys.stderr.write(f"{label}: {text}\n")
@@ -113,6 +106,11 @@ def print_error(what: str, *, why: str, hint: str, as_json: bool = False) -> Non
 def print_glacierctl_error(error: GlacierctlError, *, as_json: bool = False) -> None:
     """Print an error that the user can mend; see `print_error`."""
     print_error(error.what, why=error.why, hint=error.hint, as_json=as_json)
+
+
+def counted(number: int, one: str) -> str:
+    """A number of things: `1 task`, `12 tasks`."""
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
 
 
 def format_bytes(count: float) -> str:
@@ -138,13 +136,28 @@ def format_seconds(seconds: float) -> str:
     return f"{minutes // _MINUTE_S} h {minutes % _MINUTE_S:02d} min"
 
 
+def format_dollars(dollars: float) -> str:
+    """US dollars: `$0.0042`, `$1.37`, `$250`."""
+    if dollars >= _PRECISE_BELOW**2:
+        return f"${dollars:.0f}"
+    return f"${dollars:.2f}" if dollars >= 1 else f"${dollars:.4f}"
+
+
 def format_megapixels(pixels: int) -> str:
     """A number of pixels in millions: `108.0 Mpx`."""
     return f"{pixels / 1e6:.1f} Mpx"
 
 
-def _write(console: "Console", stream: TextIO, text: str) -> None:
-    if console.is_terminal:
+def _console(*, stderr: bool) -> "Console | None":
+    """Of a stream that is a terminal; None where the environment asks for plain text, as rich understands it."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    return console if console.is_terminal else None
+
+
+def _write(console: "Console | None", stream: TextIO, text: str) -> None:
+    if console:
         console.print(text)
     else:
         stream.write(text + "\n")
@@ -154,26 +167,3 @@ def _styled(*parts: tuple[str, str]) -> Any:
     from rich.text import Text
 
     return Text.assemble(*parts)
-
-
-def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for column in columns:
-        justify: Literal["left", "right"] = "right" if column.numeric else "left"
-        table.add_column(column.title, justify=justify, overflow="fold", no_wrap=column.whole)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
-
-
-def _plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [[column.title for column in columns], *map(list, rows)]
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    return ["  ".join(_pad(*cell) for cell in zip(line, widths, columns, strict=True)).rstrip() for line in lines]
-
-
-def _pad(text: str, width: int, column: Column) -> str:
-    return text.rjust(width) if column.numeric else text.ljust(width)

@@ -1,0 +1,156 @@
+"""`glacierctl retry`: what failed, was lost or was called off, begun again."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from glacierctl.cli import deployment, ledgers, show
+from glacierctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from glacierctl.aws.failures import Failure
+    from glacierctl.aws.names import Names
+    from glacierctl.aws.session import Aws
+    from glacierctl.config import Settings
+    from glacierctl.runs.reader import LedgerReader
+    from glacierctl.runs.state import RunState
+    from glacierctl.runs.submission import Binding
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is to be begun again."""
+
+    tasks: tuple[str, ...]
+    """Ids of the tasks, in the order of the run."""
+    failures: "tuple[Failure, ...]"
+    """What the failure queue told about the run."""
+
+
+def retry(
+    *,
+    run: ledgers.RunArgument,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only what failed or was lost, not what was called off.")
+    ] = False,
+    region: Annotated[
+        str | None, typer.Option("--region", metavar="NAME", help="Only this region's, whatever it lacks.")
+    ] = None,
+    memory: Annotated[
+        int | None,
+        typer.Option("--memory", metavar="MB", min=128, max=10240, help="Give the function this much memory for it."),
+    ] = None,
+    output: ledgers.LedgerOption = None,
+    as_json: show.Json = False,
+) -> None:
+    """Begin again what failed, was lost or was called off.
+
+    Products that exist are left alone. On Lambda the run stays with the version that it was submitted to; --memory
+    publishes that once more. What the failure queue holds of the run is begun again too, and taken out of it.
+
+    Examples:
+      glacierctl retry 4f1d
+      glacierctl retry 4f1d --region 191_Hagen_Brae --memory 4096
+    """
+    from glacierctl.config import current_settings
+
+    if failed and region is not None:
+        raise UsageError("--failed and --region are two choices", why="both are given", hint="Leave one out.")
+    settings = current_settings({"output": output})
+    reader = ledgers.find_run(settings, run)
+    if memory is not None and reader.submission().binding is None:
+        raise UsageError(
+            "--memory says nothing about a run on this machine", why="it takes what it needs", hint="Leave it out."
+        )
+    count = _begin_again(reader, settings, memory, failed_only=failed, region=region)
+    _show(reader, count, as_json=as_json)
+
+
+def _begin_again(
+    reader: "LedgerReader", settings: "Settings", memory: int | None, *, failed_only: bool, region: str | None
+) -> int:
+    from glacierctl.cli.handing import deliver_all
+    from glacierctl.runs.handover import handover_lease
+    from glacierctl.runs.ledger import Ledger
+
+    with handover_lease(reader.store, reader.run_id) as lease:
+        state, names = reader.state(), reader.names()
+        chosen = _choose(state, _failures(reader, settings), failed_only=failed_only, region=region)
+        binding = _binding(reader, settings, memory) if chosen.tasks else None
+        if chosen.tasks:
+            Ledger(reader.store, reader.run_id).go_on()
+            handed = {name: signs.handed for name, signs in names.tasks.items()}
+            todo = [(reader.task(name), handed.get(name, 0) + 1) for name in chosen.tasks]
+            deliver_all(reader, todo, settings, lease, binding)
+        _forget(reader, settings, chosen)
+    return len(chosen.tasks)
+
+
+def _choose(state: "RunState", failures: "tuple[Failure, ...]", *, failed_only: bool, region: str | None) -> Chosen:
+    """Tasks that lack something that another attempt may bring."""
+    from glacierctl.runs.state import State
+
+    of_region = {task.task_id for task in state.submission.tasks if region in {None, task.region}}
+    if not of_region:
+        raise UsageError(
+            f"the run has no task of the region {region}",
+            why=f"its regions are {', '.join(state.submission.regions)}",
+            hint="Name one of these.",
+        )
+    open_ids = {*state.unfinished, *state.tasks_in({State.FAILED})}
+    lacking = {*state.tasks_in({State.FAILED, State.LOST}), *(one.task_id for one in failures)} & open_ids
+    if not failed_only:
+        lacking |= set(state.called_off)
+    ids = tuple(task.task_id for task in state.submission.tasks if task.task_id in lacking & of_region)
+    return Chosen(ids, tuple(one for one in failures if one.task_id in of_region))
+
+
+def _failures(reader: "LedgerReader", settings: "Settings") -> "tuple[Failure, ...]":
+    """What the failure queue holds of the run. One that cannot be read is said, and is no reason to stop."""
+    from glacierctl.aws.errors import AwsError
+    from glacierctl.aws.failures import read_failures
+
+    binding = reader.submission().binding
+    if binding is None:
+        return ()
+    try:
+        return read_failures(*_account(binding, settings), reader.run_id)
+    except AwsError as error:
+        show.say(f"The failure queue is left alone: {error.why}.")
+        return ()
+
+
+def _forget(reader: "LedgerReader", settings: "Settings", chosen: Chosen) -> None:
+    from glacierctl.aws.failures import forget
+
+    binding = reader.submission().binding
+    if binding and chosen.failures:
+        forget(*_account(binding, settings), chosen.failures)
+
+
+def _binding(reader: "LedgerReader", settings: "Settings", memory_mb: int | None) -> "Binding | None":
+    """What the tasks are handed to: the version that the run is bound to, or the same with other memory."""
+    from glacierctl.aws.clock import Clock
+    from glacierctl.aws.resized import resized
+    from glacierctl.cli.handing import binding_of
+
+    binding = reader.submission().binding
+    if binding is None or memory_mb is None or memory_mb == binding.memory_mb:
+        return binding
+    aws, names = _account(binding, settings)
+    return binding_of(resized(aws, names, binding.version, memory_mb, clock=Clock(), on_step=show.say))
+
+
+def _account(binding: "Binding", settings: "Settings") -> "tuple[Aws, Names]":
+    update = {"function_name": binding.function, "aws_region": binding.aws_region}
+    return deployment.reach(settings.model_copy(update=update))
+
+
+def _show(reader: "LedgerReader", count: int, *, as_json: bool) -> None:
+    if as_json:
+        show.print_json({"run_id": reader.run_id, "handed_over": count})
+    elif count:
+        show.print_line(f"{reader.run_id}: {show.counted(count, 'task')} begun again.")
+    else:
+        show.print_line(f"Nothing to begin again: no task of {reader.run_id} has failed, was lost or was called off.")
