@@ -20,7 +20,8 @@ from tests.support.paths import REPO
 
 from glacierctl import config
 from glacierctl.choices import Satellite
-from glacierctl.cli.app import app
+from glacierctl.cli.app import new_program
+from glacierctl.cli.deployment import Deployment
 from glacierctl.cli.selection import Selection
 
 COMMANDS, SETTINGS, SCHEMAS = "docs/commands.md", "docs/settings.md", "docs/schemas"
@@ -38,6 +39,11 @@ _SAID_OTHERWISE = {
     "workers": "one for each CPU",
     "data_dir": "the user's data folder",
     "reserved_concurrency": "what the account has",
+    "registry": "the account's own",
+    "registry_user": "not set",
+    "registry_password": "not set",
+    "role": "made by deploy",
+    "docker_network": "Docker's own",
 }
 """Defaults that depend on the machine or on the account."""
 
@@ -54,7 +60,7 @@ class Documented:
 
 def documented() -> Documented:
     """What the program has."""
-    return Documented(tuple(_commands(typer.main.get_command(app), ())), config.SETTING_NAMES)
+    return Documented(tuple(_commands(typer.main.get_command(new_program()), ())), config.SETTING_NAMES)
 
 
 def pages(root: Path) -> list[Path]:
@@ -175,14 +181,15 @@ def commands_page() -> str:
 def settings_table() -> str:
     """All settings with their environment variables, flags, defaults and what is allowed."""
     selections = (Selection(satellite=one, start_date="", end_date="") for one in Satellite)
-    with_flag = {name for selection in selections for name in selection.flags()}
+    with_flag = {name for selection in selections for name in selection.flags()} | set(Deployment().flags())
     rows = ["| setting | environment variable | flag | default | what it is |", "|---|---|---|---|---|"]
+    described = config.describe_settings()
     for name in config.SETTING_NAMES:
         field = config.Settings.model_fields[name]
         flag = f"`{config._FLAGS.get(name, '--' + name.replace('_', '-'))}`" if name in with_flag else ""
         default = _SAID_OTHERWISE.get(name) or f"`{field.default}`"
         rows.append(
-            f"| `{name}` | `{config.ENVIRONMENT_PREFIX}{name.upper()}` | {flag} | {default} | {field.description} |"
+            f"| `{name}` | `{config.ENVIRONMENT_PREFIX}{name.upper()}` | {flag} | {default} | {described[name]} |"
         )
     return "\n".join(rows) + "\n"
 
@@ -207,7 +214,7 @@ def _help(command: tuple[str, ...]) -> str:
 
 def _refusal(example: str) -> str | None:
     """What the program says against a command line; None if it understands it."""
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(new_program())
     context: Any = None
     words = _words(example)
     while hasattr(command, "commands"):

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from tests.support.http_servers import serving
+
 _XML_ERROR = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>Wait.</Message></Error>'
 _PARTIAL = 206
 
@@ -140,15 +142,11 @@ def serve(www: Path) -> Iterator[FaultyServer]:
     httpd = _QuietServer(("127.0.0.1", 0), _Handler)
     server = FaultyServer(www, httpd.server_address[1])
     httpd.faulty = server
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.closing.set()
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()
+    with serving(httpd):
+        try:
+            yield server
+        finally:
+            server.closing.set()
 
 
 class _QuietServer(ThreadingHTTPServer):

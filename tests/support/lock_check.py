@@ -19,9 +19,7 @@ _PIN = re.compile(r"^([\w.-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 def pins(lock: Path) -> dict[str, list[str]]:
     """Package to its pinned versions; several where they differ by Python."""
     found: dict[str, list[str]] = {}
-    for name, version in re.findall(
-        r"^([\w.-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", lock.read_text(encoding="utf-8"), re.MULTILINE
-    ):
+    for name, version in _PIN.findall(lock.read_text(encoding="utf-8")):
         found.setdefault(canonicalize_name(name), []).append(version)
     return found
 
@@ -47,17 +45,34 @@ def loose(lock: Path) -> Iterator[str]:
         yield f"{lock.name} names a host; hashes are enough"
 
 
+def differing(runtime: Path, worker: Path) -> Iterator[str]:
+    """Packages of the worker that are not the very version that a laptop has, one sentence each.
+
+    The image's Python is another than a laptop's; equal versions are what makes equal products.
+    """
+    here = pins(runtime)
+    for name, versions in pins(worker).items():
+        if len(versions) > 1 or here.get(name, versions) != versions:
+            held = " and ".join(here.get(name, ["nothing"]))
+            yield f"{worker.name} holds {name} {' and '.join(versions)}, {runtime.name} {held}: run `make lock`"
+
+
 def wanted_by_file(root: Path) -> dict[str, list[str]]:
     """Lock file to what is asked of it, in `pyproject.toml` and `requirements/*.in`."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     runtime = project["project"]["dependencies"]
     groups = project["dependency-groups"]
+    extras = [one for extra in project["project"]["optional-dependencies"].values() for one in extra]
     lean = _lines(root / "requirements/worker-lean.in")
     return {
         "runtime.txt": runtime,
-        "dev.txt": [*runtime, *groups["test"], *groups["check"], *_lines(root / "requirements/dev.in")],
+        "dev.txt": [*runtime, *extras, *groups["test"], *groups["check"], *_lines(root / "requirements/dev.in")],
         "build.txt": _lines(root / "requirements/build.in"),
+        "benchmark.txt": _lines(root / "requirements/benchmark.in"),
+        "base-image.txt": _lines(root / "requirements/base-image.in"),
+        "ministack.txt": _lines(root / "requirements/ministack.in"),
         "stac-server.txt": _lines(root / "requirements/stac-server.in"),
+        "emulator.txt": _lines(root / "requirements/emulator.in"),
         "worker-lean.txt": lean,
         "worker-full.txt": [*lean, *_lines(root / "requirements/worker-full.in")],
     }
@@ -69,6 +84,8 @@ def main() -> int:
     for name, wanted in wanted_by_file(REPO).items():
         lock = REPO / "requirements" / name
         wrong += [*unmet(wanted, lock), *loose(lock)]
+    locks = REPO / "requirements"
+    wrong += differing(locks / "runtime.txt", locks / "worker-lean.txt")
     for line in wrong:
         print(line, file=sys.stderr)
     return 1 if wrong else 0

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,8 @@ def measure(folder: Path, *args: str) -> Measured:
         )
         peak_memory, peak_scratch = 0, 0
         while process.poll() is None:
-            peak_memory = max(peak_memory, _resident_peak(process.pid))
-            peak_scratch = max(peak_scratch, _size(scratch))
+            peak_memory = max(peak_memory, resident_peak(process.pid))
+            peak_scratch = max(peak_scratch, disk_used(scratch))
             time.sleep(_LOOK_EVERY_S)
         seconds = time.perf_counter() - started
         stdout.seek(0)
@@ -55,7 +56,7 @@ def measure(folder: Path, *args: str) -> Measured:
         return Measured(json.load(stdout), peak_memory / _MB, peak_scratch / _MB, seconds)
 
 
-def _resident_peak(pid: int) -> int:
+def resident_peak(pid: int) -> int:
     """Most bytes resident so far; `ru_maxrss` would count what this process held when it forked."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -64,11 +65,11 @@ def _resident_peak(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
-def _size(folder: Path) -> int:
+def disk_used(folder: Path) -> int:
+    """Bytes that all files of a folder take on disk."""
     size = 0
-    for path in folder.rglob("*"):
-        try:
-            size += path.stat().st_blocks * _DISK_SECTOR_BYTES
-        except FileNotFoundError:
-            continue
+    for place, _, names in os.walk(folder):  # folders that vanish meanwhile are passed over
+        for name in names:
+            with suppress(FileNotFoundError):
+                size += (Path(place) / name).stat().st_blocks * _DISK_SECTOR_BYTES
     return size

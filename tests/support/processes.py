@@ -30,6 +30,18 @@ def wait_until(
         time.sleep(0.02)
 
 
+def wait_for(condition: Callable[[], object], timeout_s: float = 60) -> None:
+    """Wait for what is about to happen.
+
+    Raises:
+        AssertionError: it does not.
+    """
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.05)
+
+
 def listens(port: int) -> bool:
     """Whether something accepts connections on a loopback port."""
     try:

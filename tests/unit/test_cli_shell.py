@@ -5,27 +5,42 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import typer
+from rich.console import Console
 from tests.support.command import PROGRAM
 
 from glacierctl import __version__
 from glacierctl.cli import app as door
-from glacierctl.cli import show
+from glacierctl.cli import main, selection, show
 from glacierctl.cli.completion import complete_regions
 from glacierctl.cli.help import add_command, help_text, new_app
+from glacierctl.cli.table import Column
 from glacierctl.errors import CatalogError, RegionError
 from glacierctl.model import Region
 from glacierctl.regions.catalogue import RegionCatalogue
 
-HEAVY = {"pydantic", "rasterio", "geopandas", "pyproj", "boto3", "numpy", "rich", "pystac_client", "obstore", "docker"}
+HEAVY = {
+    "pydantic",
+    "rasterio",
+    "geopandas",
+    "pyproj",
+    "botocore",
+    "numpy",
+    "rich",
+    "pystac_client",
+    "obstore",
+    "docker",
+}
 
 
 def commands() -> list[tuple[str, ...]]:
     """Every command and group, the program itself first."""
-    group = typer.main.get_command(door.app)
+    group = typer.main.get_command(door.new_program())
     found: list[tuple[str, ...]] = [()]
     for name, command in group.commands.items():
         found.append((name,))
@@ -105,7 +120,7 @@ def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     program = new_app()
     program.callback()(door.root)
     add_command(program, "fail", fail)
-    monkeypatch.setattr(door, "app", program)
+    monkeypatch.setattr(door, "new_program", lambda _only: program)
 
 
 def test_an_error_that_the_user_can_mend_is_three_lines(
@@ -168,6 +183,18 @@ def test_an_interrupt_is_one_line_and_130(monkeypatch: pytest.MonkeyPatch, capsy
     assert out == ""
     assert len(err.splitlines()) == 1
     assert err.startswith("Interrupted.")
+
+
+def test_an_interrupt_while_the_program_is_loaded_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt(name)
+
+    monkeypatch.setitem(sys.modules, "glacierctl.cli.app", Interrupted("glacierctl.cli.app"))
+    assert main([]) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
 
 
 @pytest.mark.parametrize("code", [0, 1, 2])
@@ -245,12 +272,28 @@ def test_durations_are_short(seconds: float, text: str) -> None:
     assert show.format_seconds(seconds) == text
 
 
+def test_one_thing_is_no_plural() -> None:
+    assert [show.counted(number, "task") for number in (0, 1, 2)] == ["0 tasks", "1 task", "2 tasks"]
+
+
+def test_a_search_whose_end_is_not_known_tells_what_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(show, "talk_console", lambda: Console(file=written, width=80, force_terminal=True))
+    with selection._search_progress("Looking") as told:
+        told(1, None)
+        time.sleep(0.2)  # the spinner's next turn
+        told(100, 250)
+        time.sleep(0.2)
+    assert "Looking: 1 item\r" in written.getvalue()
+    assert "Looking: 100 of 250 items" in written.getvalue()
+
+
 def test_pixels_are_counted_in_millions() -> None:
     assert show.format_megapixels(108_008_100) == "108.0 Mpx"
 
 
 def test_a_table_is_plain_and_whole_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    columns = [show.Column("name"), show.Column("km2", numeric=True), show.Column("tiles")]
+    columns = [Column("name"), Column("km2", numeric=True), Column("tiles")]
     show.print_table(columns, [["a", "5", "22WEB"], ["b" * 90, "1000", ""]], caption="two")
     out, err = capsys.readouterr()
     assert out.splitlines() == [
@@ -259,6 +302,48 @@ def test_a_table_is_plain_and_whole_where_there_is_no_terminal(capsys: pytest.Ca
         f"{'b' * 90}  1000",
     ]
     assert err == ""
+
+
+TABLE = (
+    [
+        Column("region"),
+        Column("product", whole=True),
+        Column("requests made", numeric=True, spare=1),
+        Column("total", numeric=True),
+        Column("a month", numeric=True, spare=2),
+    ],
+    [["191_Hagen_Brae_and_more", "S2A_MSIL2A_20240704", "1234567", "$0.000123", "$0.000004"]],
+)
+WIDE = (
+    "region                   product              requests made      total    a month\n"
+    "191_Hagen_Brae_and_more  S2A_MSIL2A_20240704        1234567  $0.000123  $0.000004\n"
+)
+NARROW = (
+    "                                   requests\n"
+    "region        product                  made      total\n"
+    "191_Hagen_Br  S2A_MSIL2A_20240704   1234567  $0.000123\n"
+    "ae_and_more\n"
+)
+TOO_NARROW = (
+    "region        product                  total\n"
+    "191_Hagen_Br  S2A_MSIL2A_20240704  $0.000123\n"
+    "ae_and_more\n"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("width", "shown", "hidden"),
+    [(90, WIDE, ""), (54, NARROW, "a month"), (44, TOO_NARROW, "requests made, a month"),
+     (20, TOO_NARROW, "requests made, a month")],
+)  # fmt: skip
+def test_a_terminal_shows_the_columns_that_it_has_room_for_and_breaks_no_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, shown: str, hidden: str
+) -> None:
+    monkeypatch.setattr(show, "result_console", lambda: Console(width=width, force_terminal=True, color_system=None))
+    show.print_table(*TABLE)
+    out, err = capsys.readouterr()
+    assert out == shown
+    assert err == (f"No room for {hidden}: widen the window, or write to a file.\n" if hidden else "")
 
 
 def test_json_is_text_as_written_and_never_nan() -> None:

@@ -140,7 +140,7 @@ def test_commands_and_settings_are_all_found() -> None:
 
 def test_lists_of_commands_are_not_cut_at_80_columns(commands_page: str) -> None:
     lists = re.findall(r"^Commands:\n(.*?)\n```", commands_page, re.MULTILINE | re.DOTALL)
-    assert len(lists) == 2
+    assert len(lists) == len({command[:-1] for command in documented().commands if command})
     assert all(line.endswith(".") and not line.endswith("...") for text in lists for line in text.splitlines())
 
 

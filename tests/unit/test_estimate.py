@@ -1,6 +1,7 @@
 """Estimates against what GDAL knows of real files' blocks."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from tests.support.tiles import tile_grid
 
 from glacierctl.choices import Satellite
 from glacierctl.model import Acquisition, Region, Scene
+from glacierctl.planning import speed
 from glacierctl.planning.acquisitions import Days, group
-from glacierctl.planning.estimate import START_S, Estimate, estimate
+from glacierctl.planning.estimate import Estimate, estimate
 from glacierctl.planning.scenes import parse_scene
 from glacierctl.regions.grid import region_grid
 
@@ -77,12 +79,14 @@ def test_bytes_with_the_file_size_from_the_catalogue(tmp_path: Path) -> None:
     assert made.bytes_to_read == pytest.approx(bytes_under(path, region_grid(BOWDOIN, 10)), rel=0.15)
 
 
-def test_superseded_scenes_count_nothing() -> None:
+def test_of_superseded_scenes_only_the_header_counts() -> None:
     one = estimate(acquisition(BOWDOIN, sentinel2("19XEG")), BOWDOIN, 10)
     older = sentinel2("19XEG", baseline="02.14", sequence=1)
     both = acquisition(BOWDOIN, sentinel2("19XEG"), older)
     assert len(both.scenes) == 2
-    assert estimate(both, BOWDOIN, 10) == one
+    made = estimate(both, BOWDOIN, 10)
+    assert (made.bytes_to_read - one.bytes_to_read, made.requests - one.requests) == (16_384, 1)
+    assert replace(made, bytes_to_read=one.bytes_to_read, requests=one.requests) == one
 
 
 def test_cloud_mask_adds_little() -> None:
@@ -110,6 +114,28 @@ def test_without_a_grid_in_the_catalogue_the_area_decides(field: str) -> None:
     assert made.blocks > 0
 
 
+def test_only_reads_of_archives_that_charge_are_paid_by_the_reader() -> None:
+    region = Region(name="049_jakobshavn", bounds=(-207110, -2298950, -145010, -2256350))
+    paid = estimate(acquisition(region, landsat_item(), satellite=Satellite.LANDSAT), region, 15)
+    assert paid.paid_requests == paid.requests > 20
+    free = estimate(acquisition(region, landsat_item(s3=False), satellite=Satellite.LANDSAT), region, 15)
+    assert (free.requests, free.paid_requests) == (paid.requests, 0)
+
+
+def test_blocks_that_follow_one_another_in_the_file_are_one_request() -> None:
+    plain = estimate(acquisition(BOWDOIN, sentinel2("19XEG")), BOWDOIN, 10)
+    grid, rows = region_grid(BOWDOIN, 10), set()
+    crs, transform, _ = tile_grid("19XEG")
+    for column, row in ((0, 0), (grid.shape[1], 0), (0, grid.shape[0]), tuple(grid.shape[::-1])):
+        x, y = grid.affine @ (column, row)
+        rows.add(int((~transform @ Transformer.from_crs(BOWDOIN.crs, crs, always_xy=True).transform(x, y))[1] // 1024))
+    assert plain.requests == 1 + max(rows) - min(rows) + 1, "the header, and each row of blocks"
+    shifted = estimate(acquisition(BOWDOIN, sentinel2("19XEG", offset_applied=False)), BOWDOIN, 10)
+    assert shifted.requests == plain.requests + 1, "the overview that tells whether an offset is in it"
+    mask = estimate(acquisition(BOWDOIN, sentinel2("19XEG", scl_href="/SCL.tif")), BOWDOIN, 10)
+    assert 3 <= mask.requests - plain.requests <= 4, "its header and its rows, which are half as many"
+
+
 def test_landsat_has_small_blocks() -> None:
     region = Region(name="049_jakobshavn", bounds=(-207110, -2298950, -145010, -2256350))
     item = landsat_item()
@@ -127,12 +153,22 @@ def test_landsat_has_small_blocks() -> None:
 def test_more_cores_take_less_time_and_larger_regions_more() -> None:
     small, large = acquisition(BOWDOIN, sentinel2("19XEG")), acquisition(HAGEN, sentinel2("26XMR"))
     one, two = (estimate(large, HAGEN, 10, cores=cores) for cores in (1, 2))
-    assert two.seconds - START_S == pytest.approx((one.seconds - START_S) / 2)
+    assert two.seconds - two.serial_s == pytest.approx((one.seconds - one.serial_s) / 2)
+    assert one.serial_s == two.serial_s < 0.5 * one.seconds
     assert estimate(small, BOWDOIN, 10).seconds < one.seconds
-    assert estimate(small, BOWDOIN, 10).memory_mb < one.memory_mb < 700
+    assert estimate(small, BOWDOIN, 10).memory_mb < one.memory_mb <= two.memory_mb < 700
+
+
+def test_a_second_zone_is_reckoned_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "ZONE_MEGAPIXEL_S", 0.05)
+    region = Region(name="190_Academy", bounds=(4290, -988930, 96690, -895630), tiles=("24XWR", "25XDL"))
+    one, two = (acquisition(region, *map(sentinel2, tiles)) for tiles in (region.tiles[:1], region.tiles))
+    assert len({scene.image.crs for scene in two.scenes}) == 2
+    more_s = estimate(two, region, 10).seconds - estimate(one, region, 10).seconds
+    assert more_s == pytest.approx(0.05 * estimate(two, region, 10).pixels / 1e6)
 
 
 def test_total_adds_up_but_memory_is_that_of_the_largest() -> None:
-    one, other = Estimate(1, 10, 100, 1.5, 300), Estimate(2, 20, 200, 2.5, 400)
-    assert Estimate.total([one, other]) == Estimate(3, 30, 300, 4.0, 400)
+    one, other = Estimate(1, 10, 100, 1.5, 300, 5, 2, 0.5), Estimate(2, 20, 200, 2.5, 400, 6, 3, 0.25)
+    assert Estimate.total([one, other]) == Estimate(3, 30, 300, 4.0, 400, 11, 5, 0.75)
     assert Estimate.total([]) == Estimate()

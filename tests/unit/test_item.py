@@ -24,7 +24,7 @@ from glacierctl.choices import Resampling, Satellite
 from glacierctl.model import Acquisition, OffsetDecision, Options, Region, Scene
 from glacierctl.planning.acquisitions import Days, group
 from glacierctl.planning.scenes import parse_scene
-from glacierctl.processing.item import Facts, product_item, tags
+from glacierctl.processing.item import Facts, content_of, product_item, tags
 from glacierctl.processing.lineage import combine_lineage, lineage_row
 from glacierctl.regions.grid import region_grid
 from glacierctl.storage.folder import FolderStore
@@ -33,7 +33,8 @@ JAKOBSHAVN = Region(name="049_jakobshavn", bounds=(-207110, -2298950, -145010, -
 SENSED_AT = dt.datetime(2024, 7, 4, 15, 14, 22, tzinfo=dt.UTC)
 START = dt.datetime(2024, 7, 4, 15, 9, 1, tzinfo=dt.UTC)
 DAYS = Days(dt.date(2024, 7, 1), dt.date(2024, 7, 31))
-PICTURE = b"\x89PNG picture"
+PICTURE_BYTES = b"\x89PNG picture"
+PICTURE = content_of(PICTURE_BYTES)
 
 
 def with_self_link(item: Json) -> Json:
@@ -92,7 +93,9 @@ def image(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def made(image: Path) -> Json:
-    item: Json = json.loads(product_item(facts(one_acquisition(TWO_TILES, Satellite.SENTINEL2)), image, PICTURE))
+    item: Json = json.loads(
+        product_item(facts(one_acquisition(TWO_TILES, Satellite.SENTINEL2)), content_of(image), PICTURE)
+    )
     return item
 
 
@@ -114,7 +117,7 @@ def test_items_are_valid(items: list[Json], satellite: Satellite, cloud_share: f
     acquisition = one_acquisition(items, satellite)
     resolution_m = 10 if satellite is Satellite.SENTINEL2 else 15
     item = json.loads(
-        product_item(facts(acquisition, cloud_share=cloud_share, resolution_m=resolution_m), image, PICTURE)
+        product_item(facts(acquisition, cloud_share=cloud_share, resolution_m=resolution_m), content_of(image), PICTURE)
     )
     require_valid(item)
     assert pystac.Item.from_dict(item).to_dict(include_self_link=False) == item
@@ -167,7 +170,7 @@ def test_clouds_are_per_cent_where_the_extension_says_so(made: Json, image: Path
     assert made["properties"]["eo:cloud_cover"] == 12.3
     assert made["properties"]["glacierctl:cloud_share"] == 0.123
     unknown = facts(one_acquisition(TWO_TILES, Satellite.SENTINEL2), cloud_share=None)
-    properties = json.loads(product_item(unknown, image, PICTURE))["properties"]
+    properties = json.loads(product_item(unknown, content_of(image), PICTURE))["properties"]
     assert "eo:cloud_cover" not in properties
     assert properties["glacierctl:cloud_share"] is None
 
@@ -177,8 +180,10 @@ def test_files_are_told_by_name_size_and_checksum(made: Json, image: Path) -> No
     assert {name: asset.href for name, asset in item.assets.items()} == {
         "image": "./S2A_MSIL2A_20240704T150901_N0510_R025.tif",
         "quicklook": "./S2A_MSIL2A_20240704T150901_N0510_R025.png",
+        "lineage": "../../metadata/individual_csv/049_jakobshavn/S2A_MSIL2A_20240704T150901_N0510_R025.csv",
     }
-    for name, content in (("image", image.read_bytes()), ("quicklook", PICTURE)):
+    row = lineage_row(one_acquisition(TWO_TILES, Satellite.SENTINEL2))
+    for name, content in (("image", image.read_bytes()), ("quicklook", PICTURE_BYTES), ("lineage", row)):
         file = item.assets[name].ext.file
         # a multihash begins with the code of SHA-256 (0x12) and its length in bytes (0x20)
         assert file.checksum == "1220" + hashlib.sha256(content).hexdigest()
@@ -209,7 +214,7 @@ def test_the_band_is_described(
 ) -> None:
     resolution_m, name, common_name = expected
     described = facts(one_acquisition(items, satellite), resolution_m=resolution_m)
-    asset = json.loads(product_item(described, image, PICTURE))["assets"]["image"]
+    asset = json.loads(product_item(described, content_of(image), PICTURE))["assets"]["image"]
     assert asset["bands"] == [
         {
             "name": name,
@@ -241,7 +246,7 @@ def test_every_decision_about_the_offset_is_written_down_with_its_evidence(made:
 
 def test_the_same_input_gives_the_same_bytes(image: Path) -> None:
     one, other = (
-        product_item(facts(one_acquisition(items, Satellite.SENTINEL2)), image, PICTURE)
+        product_item(facts(one_acquisition(items, Satellite.SENTINEL2)), content_of(image), PICTURE)
         for items in (TWO_TILES, TWO_TILES[::-1])
     )
     assert one == other
@@ -250,7 +255,7 @@ def test_the_same_input_gives_the_same_bytes(image: Path) -> None:
 def test_another_crs_is_named(image: Path) -> None:
     region = Region(name="alps", bounds=(500_000, 5_000_000, 503_000, 5_003_000), crs="EPSG:32633")
     described = facts(one_acquisition(TWO_TILES, Satellite.SENTINEL2), region=region)
-    item = pystac.Item.from_dict(json.loads(product_item(described, image, PICTURE)))
+    item = pystac.Item.from_dict(json.loads(product_item(described, content_of(image), PICTURE)))
     assert item.ext.proj.code == "EPSG:32633"
     assert item.bbox == pytest.approx([15, 45.15, 15.04, 45.18], abs=0.01)
 

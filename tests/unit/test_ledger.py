@@ -119,3 +119,18 @@ def test_a_ledger_that_cannot_be_written_is_an_error(plan: Plan, tmp_path: Path,
 
     with pytest.raises(StoreError, match="cannot be written"):
         write()
+
+
+def test_reports_come_in_the_order_of_their_attempts(plan: Plan, tmp_path: Path) -> None:
+    (task,) = tasks(plan, str(tmp_path))
+    ledger = Ledger(FolderStore(tmp_path), run_id(plan))
+    written = [ledger.report(task, outcomes(task), NOW, NOW + dt.timedelta(minutes=number)) for number in range(11)]
+    assert list(ledger.reports(task.task_id)) == written
+    assert ledger.reports("another") == ()
+
+
+def test_a_report_that_is_not_understood_is_an_error(plan: Plan, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.put(f"runs/{run_id(plan)}/reports/task/1.json", b'{"surprise": 1}')
+    with pytest.raises(StoreError, match="not understood"):
+        Ledger(store, run_id(plan)).reports("task")

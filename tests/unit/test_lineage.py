@@ -76,3 +76,21 @@ def test_a_table_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "sentinel2" / "metadata" / "combined_csv").write_bytes(b"")
     with pytest.raises(StoreError, match="combined_csv"):
         combine(tmp_path, ("P1", "a"))
+
+
+def test_a_row_that_another_worker_adds_meanwhile_is_not_lost(tmp_path: Path) -> None:
+    class Busy(FolderStore):
+        """Another worker writes his row, and the table with it, just before ours."""
+
+        others = iter([b"P2,b_B08.tif\n"])
+
+        def put(self, key: str, content: bytes | Path) -> None:
+            if key == COMBINED and (row := next(self.others, None)):
+                super().put(f"{FOLDER}/P2.csv", row)
+                super().put(COMBINED, b"the other's")
+            super().put(key, content)
+
+    store = Busy(tmp_path)
+    store.put(f"{FOLDER}/P1.csv", b"P1,a_B08.tif\n")
+    combine_lineage(store, Satellite.SENTINEL2, "163_Bowdoin")
+    assert (tmp_path / COMBINED).read_text() == "0,1\nP1,a_B08.tif\nP2,b_B08.tif\n"

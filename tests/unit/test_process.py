@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,21 @@ def test_a_product_of_another_resampling_says_so(scenes: dict[str, SmallScene], 
     assert outcome.detail == "it exists; it was made with cubic resampling, not nearest; --overwrite makes it anew"
 
 
+def test_a_product_of_a_region_that_was_elsewhere_is_no_part_of_its_stack(
+    scenes: dict[str, SmallScene], tmp_path: Path
+) -> None:
+    task = small.task([scenes["clear"]], "s")
+    run(task, tmp_path)
+    before = files(tmp_path)
+    west, south, east, north = task.region.bounds
+    moved = task.region.model_copy(update={"bounds": (west + 30, south, east + 30, north)})
+    (outcome,) = run(task.model_copy(update={"region": moved}), tmp_path)
+    assert isinstance(outcome, Failed)
+    assert "lies on another grid" in outcome.what
+    assert "--overwrite" in outcome.hint
+    assert files(tmp_path) == before
+
+
 def test_a_product_of_fewer_scenes_says_so(scenes: dict[str, SmallScene], tmp_path: Path) -> None:
     task = small.task([scenes["clear"]], "s")
     run(task, tmp_path)
@@ -158,7 +174,7 @@ def test_overwriting_takes_the_item_away_before_it_touches_the_image(
     (outcome,) = run(small.task([scene], "s", overwrite=True), tmp_path, store)
     assert isinstance(outcome, Product)
     stem = f"{CLIPPED}/{scene.product}"
-    assert store.writes[:2] == [f"delete {stem}.json", f"put {stem}.tif"]
+    assert store.writes[0] == f"delete {stem}.json"
     assert store.writes[-1] == f"put {stem}.json"
     assert {key for key, digest in files(tmp_path).items() if digest != before[key]} >= {f"{stem}.tif", f"{stem}.json"}
 
@@ -306,14 +322,99 @@ def test_same_input_same_bytes_whatever_the_workers_and_folders(scenes: dict[str
     assert made[0] == made[1] == made[2] == made[3]
 
 
-def test_the_item_s_checksum_is_that_of_the_image(scenes: dict[str, SmallScene], tmp_path: Path) -> None:
+def test_the_item_leads_to_the_files_and_holds_their_checksums(scenes: dict[str, SmallScene], tmp_path: Path) -> None:
     run(small.task([scenes["clear"]], "s"), tmp_path)
-    stem = tmp_path / "out" / CLIPPED / scenes["clear"].product
-    assets = json.loads(stem.with_suffix(".json").read_bytes())["assets"]
-    for name, suffix in (("image", ".tif"), ("quicklook", ".png")):
-        content = stem.with_suffix(suffix).read_bytes()
-        assert assets[name]["file:checksum"] == "1220" + hashlib.sha256(content).hexdigest()
-        assert assets[name]["file:size"] == len(content)
+    item = tmp_path / "out" / CLIPPED / f"{scenes['clear'].product}.json"
+    assets = json.loads(item.read_bytes())["assets"]
+    assert [Path(asset["href"]).suffix for asset in assets.values()] == [".tif", ".png", ".csv"]
+    for asset in assets.values():
+        content = (item.parent / asset["href"]).read_bytes()
+        assert asset["file:checksum"] == "1220" + hashlib.sha256(content).hexdigest()
+        assert asset["file:size"] == len(content)
+
+
+class Meeting(RecordingStore):
+    """Takes no image before something else has happened."""
+
+    def __init__(self, root: Path, happened: threading.Event) -> None:
+        super().__init__(root)
+        self._happened = happened
+
+    def put(self, key: str, content: bytes | Path) -> None:
+        if key.endswith(".tif"):
+            assert self._happened.wait(20)
+        super().put(key, content)
+
+
+def test_a_product_is_stored_while_the_next_is_being_made(scenes: dict[str, SmallScene], tmp_path: Path) -> None:
+    """Each outcome tells of its own reads all the same."""
+    task, read = small.task([scenes["clear"], scenes["other"]], "s"), threading.Event()
+
+    class Noticing(Watched):
+        def get(self, href: str, start: int, stop: int) -> Piece:
+            if href == str(scenes["other"].image):
+                read.set()
+            return super().get(href, start, stop)
+
+    outcomes = run(task, tmp_path / "a", Meeting(tmp_path / "a" / "out", read), Noticing())
+    assert [outcome.product for outcome in outcomes] == [scenes["clear"].product, scenes["other"].product]
+    alone = [run(small.task([scenes[name]], "s"), tmp_path / name)[0] for name in ("clear", "other")]
+    assert [count(outcome) for outcome in outcomes] == [count(outcome) for outcome in alone]
+
+
+def count(outcome: Outcome) -> tuple[int, int]:
+    assert outcome.usage.bytes_read > 0
+    return outcome.usage.bytes_read, outcome.usage.requests
+
+
+def test_a_failure_at_the_end_of_a_product_does_not_touch_the_next(
+    scenes: dict[str, SmallScene], tmp_path: Path
+) -> None:
+    task = small.task([scenes["clear"], scenes["other"]], "s")
+    refused = f"{scenes['clear'].product}.json"
+    failed, product = run(task, tmp_path, RecordingStore(tmp_path / "out", refuse=refused))
+    assert isinstance(failed, Failed)
+    assert isinstance(product, Product)
+    assert f"{CLIPPED}/{refused}" not in files(tmp_path)
+    assert files(tmp_path).keys() >= names(scenes["other"])
+
+
+def test_time_that_is_short_is_looked_at_again_when_the_product_before_is_stored(
+    scenes: dict[str, SmallScene], tmp_path: Path
+) -> None:
+    task, asked = small.task([scenes["clear"], scenes["other"]], "s"), threading.Event()
+    left = iter([100.0, 60.0, 40.0])
+
+    def time_left_s() -> float:
+        now = next(left)
+        if now == 60:
+            asked.set()
+        return now
+
+    store = Meeting(tmp_path / "out", asked)
+    _, second = run(task, tmp_path, store, time_left_s=time_left_s, seconds_needed=lambda _acquisition: 45.0)
+    assert isinstance(second, Skipped)
+    assert (second.reason, second.detail) == ("deadline", "40 s are left and about 45 s are needed")
+
+
+def test_who_wants_no_more_gets_no_more(scenes: dict[str, SmallScene], tmp_path: Path) -> None:
+    """The second product has begun when the first is told; it is not made to its end, and nothing of it is left."""
+    task, told = small.task([scenes["clear"], scenes["other"]], "s"), threading.Event()
+
+    class Slow(Watched):
+        def get(self, href: str, start: int, stop: int) -> Piece:
+            if href == str(scenes["other"].image):
+                assert told.wait(20)
+            return super().get(href, start, stop)
+
+    transport = Transport({"": Slow()}, ReadPolicy(attempts=1))
+    means = Means(transport=transport, scratch=tmp_path / "scratch", workers=1)
+    outcomes = process(task, FolderStore(tmp_path / "out"), means)
+    assert isinstance(next(outcomes), Product)
+    threading.Timer(0.2, told.set).start()
+    outcomes.close()
+    assert files(tmp_path).keys() == names(scenes["clear"])
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 _WRITE_WITHIN_LIMITS = """
@@ -324,16 +425,18 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from glacierctl.errors import StoreError
 from glacierctl.processing.geometry import chunks
-from glacierctl.processing.image import write_image
+from glacierctl.processing.image import encode, pyramid_in
 
 folder = Path(sys.argv[1])
 grid = GeoBox((700, 900), Affine(10, 0, 0, 0, -10, 0), "EPSG:3413")
 pixels = np.random.default_rng(1).integers(1, 4000, grid.shape).astype("uint16")
 
 def write(name):
-    parts = ((part, pixels[part.row:part.row + part.height, part.col:part.col + part.width])
-             for part in chunks(grid.shape, 1024))
-    return write_image(parts, grid, folder / name, tags={}, workers=2).path.read_bytes()
+    with pyramid_in(folder, grid) as pyramid:
+        for part in chunks(grid.shape, 1024):
+            pyramid.add(encode(part, pixels[part.row:part.row + part.height, part.col:part.col + part.width]))
+        pyramid.write(folder / name, {})
+        return (folder / name).read_bytes()
 
 whole = write("whole.tif")
 size = len(whole)

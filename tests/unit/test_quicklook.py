@@ -32,7 +32,7 @@ def test_grey_is_stretched_between_percentiles_of_the_valid_pixels() -> None:
     grey, _ = opened(quicklook(pixels))
     low, high = 3000 + 0.02 * 9999, 3000 + 0.98 * 9999
     expected = np.clip((pixels[:50] - low) / (high - low), 0, 1) * 255
-    assert np.abs(grey[:50] - expected).max() <= 0.51
+    assert np.abs(grey[:50] - expected).max() <= 0.55  # half a grey, and a value
     assert not grey[50:].any()
 
 

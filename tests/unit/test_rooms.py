@@ -27,7 +27,9 @@ MAY_IMPORT = {
     "processing": WORDS | {"regions", "storage"},
     "aws": WORDS | {"regions", "storage"},
     "image": WORDS | {"regions", "storage"},
-    "cli": WORDS | {"config", "regions", "storage", "demo", "runs", "planning", "processing", "aws", "image"},
+    "results": WORDS | {"regions", "storage", "aws"},
+    "cli": WORDS
+    | {"config", "regions", "storage", "demo", "runs", "planning", "processing", "aws", "image", "results"},
     "worker": WORDS | {"config", "regions", "storage", "runs", "planning", "processing", "aws", "image"},
     "__init__": set(),
     "__main__": {"cli"},

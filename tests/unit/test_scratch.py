@@ -90,11 +90,13 @@ def test_a_place_where_nothing_can_be_written_is_an_error_with_a_hint(tmp_path: 
     assert "TMPDIR" in caught.value.hint
 
 
-def test_a_full_disk_is_put_in_words(tmp_path: Path) -> None:
+def test_a_full_disk_is_put_in_words_which_are_the_same_each_time(tmp_path: Path) -> None:
     with (
+        scratch_folder(tmp_path) as folder,
         pytest.raises(StoreError, match="No space left") as caught,
-        writing_to(tmp_path),
+        writing_to(folder),
         Path("/dev/full").open("wb", buffering=0) as full,
     ):
         full.write(b"x")
-    assert "TMPDIR" in caught.value.hint
+    assert caught.value.what == f"temporary files cannot be written in {tmp_path}"
+    assert all(word in caught.value.hint for word in ("TMPDIR", "--ephemeral-storage"))

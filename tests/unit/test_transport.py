@@ -81,6 +81,7 @@ def test_a_range_comes_with_the_size_of_the_whole(
             "bytes_read": extent[1] - extent[0],
             "requests": 1,
             "retries": 0,
+            "paid_requests": 0,
             "seconds": 0.0,
         }
     assert [request.range for request in server.seen()] == [f"bytes={extent[0]}-{extent[1] - 1}"]

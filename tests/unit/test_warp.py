@@ -9,6 +9,7 @@ from tests.support import oracle
 from tests.support.oracle import KERNELS, Source
 
 from glacierctl.choices import Resampling
+from glacierctl.processing.geometry import Chunk, Positions, Window
 from glacierctl.processing.warp import warp
 
 CRS = "EPSG:32619"
@@ -47,7 +48,16 @@ def source_of(pixels: np.ndarray) -> Source:
 
 
 def warped(pixels: np.ndarray, resampling: Resampling, grid: GeoBox = GRID) -> np.ndarray:
-    return warp(pixels.astype(np.uint16), TRANSFORM, CRS, grid, resampling)
+    return resampled(pixels.astype(np.uint16), resampling, grid, is_whole=bool(np.all(pixels)))
+
+
+def resampled(
+    pixels: np.ndarray, resampling: Resampling, grid: GeoBox, *, is_whole: bool, row: int = 0, col: int = 0
+) -> np.ndarray:
+    """`warp` of an array whose first pixel lies at (row, column) of the source."""
+    whole_grid = Chunk(0, 0, 0, *grid.shape)
+    place = (Window(row, col, *pixels.shape), Positions(grid, CRS, TRANSFORM), whole_grid)
+    return warp(pixels, *place, resampling, is_whole=is_whole)
 
 
 @pytest.mark.parametrize("resolution_m", [10.0, 15.0])
@@ -56,7 +66,7 @@ def test_nearest_takes_the_pixel_in_which_each_centre_lies(resolution_m: float) 
     pixels = oracle.place_code(1)(*rows_and_cols())
     exact = oracle.nearest([source_of(pixels)], grid)
     assert exact.all()
-    assert np.mean(warped(pixels, Resampling.NEAREST, grid) == exact) >= 0.999
+    assert np.mean(warped(pixels, Resampling.NEAREST, grid) == exact) >= 0.9999
 
 
 @pytest.mark.parametrize("resampling", [Resampling.BILINEAR, Resampling.CUBIC])
@@ -66,17 +76,17 @@ def test_a_ramp_gives_back_every_position(resampling: Resampling, axis: int) -> 
     ramp = 500 + 90 * rows_and_cols()[axis]
     position = oracle.centres_in(source_of(ramp), GRID)[axis]
     found = (warped(ramp, resampling) - 500.0) / 90 + 0.5
-    assert np.abs(found - position).max() < 0.5 / 90 + 0.002
+    assert np.abs(found - position).max() < 0.5 / 90 + 0.0002
 
 
 @pytest.mark.parametrize("resampling", SMOOTH)
 def test_each_kernel_is_the_exact_convolution(resampling: Resampling) -> None:
-    """Where the texture is steepest, 4000 DN a pixel, 0.001 px of misplacement would be 4 DN."""
+    """Where the texture is steepest, 4000 DN a pixel, 0.001 px of misplacement would be 4 DN; rounding makes 0.29."""
     pixels = np.random.default_rng(3).integers(3000, 7000, (SIDE, SIDE))
     exact = oracle.interpolated(source_of(pixels), GRID, *KERNELS[resampling])
     off = np.abs(warped(pixels, resampling) - exact)
-    assert off.max() < 8
-    assert np.sqrt(np.mean(off**2)) < 0.8
+    assert off.max() < 1.5
+    assert np.sqrt(np.mean(off**2)) < 0.35
 
 
 @pytest.mark.parametrize("resolution_m", [7.0, 10.0, 15.0, 30.0])
@@ -84,7 +94,7 @@ def test_a_kernel_keeps_its_width_whatever_the_scale(resolution_m: float) -> Non
     grid = grid_inside(resolution_m, (150, 150))
     pixels = np.random.default_rng(3).integers(3000, 7000, (SIDE, SIDE))
     exact = oracle.interpolated(source_of(pixels), grid, *KERNELS["cubic"])
-    assert np.abs(warped(pixels, Resampling.CUBIC, grid) - exact).max() < 8
+    assert np.abs(warped(pixels, Resampling.CUBIC, grid) - exact).max() < 1.5
 
 
 def test_cutting_the_grid_changes_no_pixel_by_more_than_the_rounding() -> None:
@@ -93,8 +103,8 @@ def test_cutting_the_grid_changes_no_pixel_by_more_than_the_rounding() -> None:
     pieces = [[warped(pixels, Resampling.CUBIC, GRID[r : r + 100, c : c + 105]) for c in range(0, 420, 105)]
               for r in range(0, 400, 100)]  # fmt: skip
     off = np.abs(np.block(pieces).astype(int) - at_once)
-    assert off.max() <= 8
-    assert np.mean(off <= 1) > 0.98
+    assert off.max() <= 1
+    assert np.mean(off == 0) > 0.99
 
 
 @pytest.mark.parametrize("resampling", Resampling)
@@ -110,7 +120,7 @@ def test_a_pixel_is_valid_where_its_nearest_source_pixel_is(resampling: Resampli
     exact = oracle.nearest([source_of(pixels)], GRID) > 0
     wrong = (warped(pixels, resampling) > 0) != exact
     assert 0.02 < np.mean(~exact) < 0.5
-    assert np.count_nonzero(wrong) <= 0.0002 * wrong.size
+    assert np.count_nonzero(wrong) <= 0.00002 * wrong.size
 
 
 @pytest.mark.parametrize("resampling", SMOOTH)
@@ -132,7 +142,7 @@ def test_a_pixel_further_than_its_kernel_nodata_makes_no_difference(resampling: 
     exact = oracle.interpolated(source_of(pixels), GRID, kernel, radius + 1)
     whole = ~np.isnan(exact)
     assert whole.mean() > 0.3
-    assert np.abs(warped(pixels, resampling)[whole] - exact[whole]).max() < 8
+    assert np.abs(warped(pixels, resampling)[whole] - exact[whole]).max() < 1.5
 
 
 @pytest.mark.parametrize("resampling", Resampling)
@@ -165,9 +175,52 @@ def test_a_source_without_data_gives_none(resampling: Resampling) -> None:
 def test_a_window_of_a_larger_array_is_read_as_it_lies(resampling: Resampling) -> None:
     """Its rows are not next to each other in memory."""
     pixels = oracle.place_code(1)(*rows_and_cols()).astype(np.uint16)
-    window, transform = pixels[100:650, 90:660], TRANSFORM @ Affine.translation(90, 100)
     inner = GRID[120:280, 120:300]
-    assert np.array_equal(
-        warp(window, transform, CRS, inner, resampling),
-        warp(window.copy(), transform, CRS, inner, resampling),
+    window = pixels[100:650, 90:660]
+    found, of_copy = (
+        resampled(piece, resampling, inner, is_whole=True, row=100, col=90) for piece in (window, window.copy())
     )
+    assert np.array_equal(found, of_copy)
+    assert np.array_equal(found, resampled(pixels, resampling, inner, is_whole=True))
+
+
+@pytest.mark.parametrize("resampling", Resampling)
+def test_nodata_far_away_changes_no_pixel(resampling: Resampling) -> None:
+    """Where kernels meet none, another, quicker part of GDAL does the work."""
+    pixels = np.random.default_rng(5).choice([1, 400, 65_535], (SIDE, SIDE)).astype(np.uint16)
+    pixels[:30, :30] = 0
+    quick, slow = (resampled(pixels, resampling, GRID, is_whole=is_whole) for is_whole in (True, False))
+    assert np.array_equal(quick, slow)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 3)])
+def test_the_last_chunk_may_be_as_thin_as_it_likes(shape: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(3).integers(3000, 7000, (SIDE, SIDE))
+    grid = grid_inside(shape=shape)
+    exact = oracle.interpolated(source_of(pixels), grid, *KERNELS["cubic"])
+    assert np.abs(warped(pixels, Resampling.CUBIC, grid) - exact).max() < 1.5
+
+
+HALF_A_CONTINENT = Affine(3000, 0, -550_000, 0, -3000, 8_600_000)
+"""Over 900 km no cubic polynomial holds."""
+
+
+def test_positions_are_exact_however_bent_the_grid_is() -> None:
+    pixels = np.random.default_rng(3).integers(3000, 7000, (SIDE, SIDE)).astype(np.uint16)
+    source = Source.of_array(pixels, "EPSG:32622", HALF_A_CONTINENT)
+    grid = GeoBox((300, 310), Affine(3000, 0, -590_000, 0, -3000, -1_930_000), "EPSG:3413")
+    place = (Window(0, 0, SIDE, SIDE), Positions(grid, source.crs, source.transform), Chunk(0, 0, 0, *grid.shape))
+    exact = oracle.interpolated(source, grid, *KERNELS["cubic"])
+    known = ~np.isnan(exact)
+    assert known.mean() > 0.9
+    assert np.abs(warp(pixels, *place, Resampling.CUBIC, is_whole=False)[known] - exact[known]).max() < 1.5
+
+
+def test_where_the_source_has_no_coordinates_there_is_no_data() -> None:
+    """Mercator has no pole."""
+    grid = GeoBox((100, 120), Affine(1000, 0, -60_000, 0, -1000, 50_000), "EPSG:3413")
+    pixels = np.full((700, 400), 5, np.uint16)
+    place = (Window(0, 0, *pixels.shape), Positions(grid, "EPSG:3857", Affine(1e5, 0, -2e7, 0, -1e5, 5e7)))
+    image = warp(pixels, *place, Chunk(0, 0, 0, *grid.shape), Resampling.CUBIC, is_whole=False)
+    assert image[50, 60] == 0
+    assert image[0, 0] == image[-1, -1] == 5

@@ -1,5 +1,7 @@
 """Files that are had whole: JPEG2000 and TIFFs in strips, from disk and over a getter; rasterio is the oracle."""
 
+import resource
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from glacierctl.errors import ReadError, StoreError
 from glacierctl.model import SourceFile
 from glacierctl.processing.getters import LocalGetter
 from glacierctl.processing.raster import Pixels
-from glacierctl.processing.source import open_raster
+from glacierctl.processing.source import open_raster, open_rasters
 from glacierctl.processing.transport import DamagedError, ReadPolicy, Transport
 from glacierctl.processing.whole import WholeRaster
 from glacierctl.storage.ranges import Piece
@@ -171,7 +173,38 @@ def test_a_file_that_is_damaged_at_its_source_is_read_twice_then_named(strips: P
 
 
 def test_no_room_for_the_copy_is_said_so(jp2: Path, tmp_path: Path) -> None:
-    (tmp_path / "source-1.jp2").symlink_to("/dev/full")
-    with pytest.raises(StoreError, match="temporary files cannot be written") as caught:
-        open_bytes(Bytes(jp2.read_bytes()), tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(StoreError, match="temporary files cannot be written") as caught:
+            open_bytes(Bytes(jp2.read_bytes()), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "TMPDIR" in caught.value.hint
+
+
+def test_files_of_one_pass_do_not_take_each_other_s_place(tmp_path: Path) -> None:
+    """All are opened at once; here their bytes arrive at the same moment."""
+    contents = {}
+    for number in range(4):
+        values = np.full((64, 64), 100 + number, np.uint16)
+        with rasterio.open(
+            tmp_path / f"{number}.tif", "w", driver="GTiff", height=64, width=64, count=1, dtype="uint16", crs=CRS,
+            transform=PLACE, tiled=False,
+        ) as image:  # fmt: skip
+            image.write(values, 1)
+        contents[f"memory://{number}.tif"] = (tmp_path / f"{number}.tif").read_bytes()
+    heads = threading.Barrier(len(contents), timeout=20)
+
+    class Together:
+        def get(self, href: str, start: int, stop: int) -> Piece:
+            heads.wait()
+            return Piece(contents[href][start:stop], len(contents[href]))
+
+    transport = Transport({"memory": Together()}, ReadPolicy(attempts=1))
+    sources = [SourceFile(href=href, crs=None, transform=None, shape=None) for href in contents]
+    for turn in range(20):
+        scratch = tmp_path / f"scratch-{turn}"
+        scratch.mkdir()
+        rasters = open_rasters(sources, transport, scratch)
+        assert [int(raster.coarsest()[0, 0]) for raster in rasters] == [100, 101, 102, 103]

@@ -1,0 +1,424 @@
+"""`glacierctl wait`, `cancel` and `retry`, as a user runs them; ledgers in a folder and in the made-up account."""
+
+import functools
+import io
+import json
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from tests.support import deployed, ledgers, small
+from tests.support.command import Ran, run_inside
+from tests.support.deployed import FUNCTION, STORE
+from tests.support.items import write_static_catalog
+from tests.support.ledgers import begin, plan, report
+from tests.support.moto_server import Moto
+from tests.support.schemas import check_document
+
+from glacierctl.cli import wait
+from glacierctl.cli.wait import InterruptedRunError, follow, seconds_left
+from glacierctl.errors import StoreError
+from glacierctl.model import Task
+from glacierctl.runs.events import key_event
+from glacierctl.runs.ledger import Ledger
+from glacierctl.runs.reader import LedgerReader
+from glacierctl.runs.state import LOST_S, RunState, State
+from glacierctl.storage import Entry, FolderStore
+from glacierctl.storage.s3 import S3Store
+
+Glacierctl = Callable[..., Ran]
+Run = tuple[Ledger, tuple[Task, ...]]
+
+
+@pytest.fixture
+def glacierctl(tmp_path: Path) -> Glacierctl:
+    return functools.partial(run_inside, cwd=tmp_path)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Run:
+    """A run of three regions on this machine, in the folder where commands look by themselves; not begun."""
+    return begin(FolderStore(tmp_path / "results"), plan(regions=3, days=2), binding=None)
+
+
+@pytest.fixture
+def there(moto: Moto) -> Run:
+    """A run of three regions on Lambda, handed over."""
+    del moto
+    version = deployed.deploy()
+    store = S3Store(STORE, deployed.client("s3"))
+    ledger, tasks = begin(
+        store,
+        plan(regions=3, days=2),
+        binding=ledgers.BINDING.model_copy(update={"function": FUNCTION, "version": version}),
+    )
+    for task in tasks:
+        ledger.hand(task.task_id, 1)
+    return ledger, tasks
+
+
+def document(ran: Ran, code: int = 0) -> dict[str, Any]:
+    assert ran.code == code, ran.stderr
+    content: dict[str, Any] = json.loads(ran.stdout)
+    return content
+
+
+def deliveries(moto: Moto) -> Counter[str]:
+    return Counter(one["event"]["region"]["name"] for one in moto.accepted())
+
+
+def age(store: FolderStore, seconds: float) -> None:
+    for path in store.root.rglob("*.json"):
+        then = path.stat().st_mtime - seconds
+        os.utime(path, (then, then))
+
+
+class Flaky(FolderStore):
+    """Does not answer as often as it is told."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.deaf = 0
+
+    def listing(self, prefix: str) -> Iterator[Entry]:
+        if self.deaf:
+            self.deaf -= 1
+            raise StoreError("runs cannot be listed", why="S3 answers SlowDown", hint="")
+        return super().listing(prefix)
+
+
+class Following:
+    """Follows a run whose tasks end one with each look, on a clock of its own."""
+
+    def __init__(self, store: FolderStore, run: Run) -> None:
+        self.reader = LedgerReader(store, run[0].run_id)
+        self.ledger, tasks = run
+        self.left = list(tasks)
+        self.now = 0.0
+        self.slept: list[float] = []
+        self.troubles: list[str] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        if self.left and not getattr(self.reader.store, "deaf", 0):
+            report(self.ledger, self.left.pop(), "product", "product")
+
+    def follow(self) -> RunState:
+        def note(error: StoreError) -> None:
+            self.troubles.append(error.why)
+
+        return follow(self.reader, lambda *_: None, note, clock=lambda: self.now, sleep=self.sleep)
+
+
+def begun_by_somebody(store: FolderStore, run: Run) -> None:
+    for task in run[1]:
+        store.put(f"runs/{run[0].run_id}/leases/{task.task_id}/1.json", b"alive")
+
+
+def test_waiting_ends_with_the_run(tmp_path: Path) -> None:
+    store = Flaky(tmp_path)
+    run = begin(store, plan(regions=3, days=2))
+    for task in run[1]:
+        run[0].hand(task.task_id, 1)
+    following = Following(store, run)
+    assert following.follow().counts()[State.SUCCEEDED] == 6
+    assert following.slept == [5.0, 5.0, 5.0]
+
+
+def test_waiting_survives_a_store_that_does_not_answer_for_a_while(tmp_path: Path) -> None:
+    store = Flaky(tmp_path)
+    run = begin(store, plan(regions=3, days=2))
+    for task in run[1]:
+        run[0].hand(task.task_id, 1)
+    following = Following(store, run)
+
+    def go_deaf() -> None:
+        store.deaf = 4
+
+    following.reader.state()
+    original = following.sleep
+
+    def sleep(seconds: float) -> None:
+        if len(following.slept) == 1:
+            go_deaf()
+        original(seconds)
+
+    following.sleep = sleep  # type: ignore[method-assign]
+    assert following.follow().counts()[State.SUCCEEDED] == 6
+    assert following.troubles == ["S3 answers SlowDown"] * 4
+    assert following.slept[1:5] == [5.0, 10.0, 20.0, 40.0]
+
+
+def test_a_store_that_never_answers_again_is_given_up_after_half_an_hour(tmp_path: Path) -> None:
+    store = Flaky(tmp_path)
+    run = begin(store, plan(regions=3, days=2))
+    for task in run[1]:
+        run[0].hand(task.task_id, 1)
+    following = Following(store, run)
+    following.left = []
+    original = following.sleep
+
+    def sleep(seconds: float) -> None:
+        store.deaf = 10_000
+        original(seconds)
+
+    following.sleep = sleep  # type: ignore[method-assign]
+    with pytest.raises(StoreError):
+        following.follow()
+    assert 30 * 60 <= following.now <= 32 * 60
+
+
+def test_waiting_for_what_nobody_will_begin_ends(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    run = begin(store, plan(regions=3, days=2))
+    with pytest.raises(InterruptedRunError, match="will not end by itself"):
+        Following(store, run).follow()
+
+
+def test_the_time_that_is_left_is_by_the_pace_so_far() -> None:
+    assert seconds_left(10, 10, 100, 60) is None
+    assert seconds_left(10, 40, 100, 60) == pytest.approx(120)
+    assert seconds_left(0, 100, 100, 60) == 0
+
+
+def test_a_terminal_of_sixty_columns_shows_all_counts_and_the_time_that_is_left(
+    here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, tasks = here
+    written = io.StringIO()
+    screen = Console(file=written, width=60, force_terminal=True, color_system=None)
+    monkeypatch.setattr("glacierctl.cli.show.talk_console", lambda: screen)
+    reader = LedgerReader(FolderStore(tmp_path / "results"), ledger.run_id)
+    with wait._watch() as watcher:
+        watcher.show(reader.state(), 0)
+        report(ledger, tasks[0], "product", "failed")
+        report(ledger, tasks[1], "cloud", "product")
+        watcher.show(reader.state(), 200)
+    lines = [line.split("\x1b[2K")[-1].strip() for line in written.getvalue().splitlines()]
+    assert "SUCCEEDED 2 · FAILED 1 · SKIPPED 1 · PENDING 2" in lines
+    assert any("4/6 about 1 min 40 s left" in line for line in lines)
+
+
+def test_wait_tells_how_the_run_stands_and_fails_with_it(glacierctl: Glacierctl, there: Run) -> None:
+    ledger, tasks = there
+    for task, word in zip(tasks, ("product", "cloud", "product"), strict=True):
+        report(ledger, task, word, "product")
+    good = glacierctl("wait", ledger.run_id)
+    assert good.code == 0, good.stderr
+    assert good.stdout.startswith("SUCCEEDED 5 · FAILED 0 · SKIPPED 1\n")
+    check_document("status", document(glacierctl("wait", ledger.run_id, "--json")), counts=("skipped_by_reason",))
+
+
+def test_ctrl_c_ends_the_wait_and_says_that_the_run_goes_on(
+    glacierctl: Glacierctl, there: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glacierctl.cli.wait.follow", _interrupt)
+    ran = glacierctl("wait", there[0].run_id)
+    assert ran.code == 130
+    assert f"The run goes on without this; `glacierctl cancel {there[0].run_id}`" in ran.stderr
+
+
+def test_wait_fails_if_something_failed(glacierctl: Glacierctl, there: Run) -> None:
+    ledger, tasks = there
+    for task in tasks:
+        for _ in range(3):
+            report(ledger, task, "product", "failed")
+    assert document(glacierctl("wait", ledger.run_id, "--json"), code=1)["total"]["failed"] == 3
+
+
+def test_cancel_is_told_once_and_kept(glacierctl: Glacierctl, there: Run) -> None:
+    ledger, tasks = there
+    report(ledger, tasks[0], "product", "product")
+    first = document(glacierctl("cancel", ledger.run_id, "--json"))
+    check_document("cancel", first)
+    assert first["cancelled_before"] is False
+    assert document(glacierctl("cancel", ledger.run_id, "--json"))["cancelled_before"] is True
+    assert ledger.is_cancelled()
+    state = document(glacierctl("status", ledger.run_id, "--json"))
+    assert (state["state"], state["skipped_by_reason"]) == ("cancelled", {"cancelled": 4})
+    assert glacierctl("wait", ledger.run_id).code == 0
+
+
+def test_retry_begins_what_failed_and_nothing_else(glacierctl: Glacierctl, there: Run, moto: Moto) -> None:
+    ledger, tasks = there
+    report(ledger, tasks[0], "product", "product")
+    report(ledger, tasks[1], "product", "failed")
+    made = document(glacierctl("retry", ledger.run_id, "--json"))
+    check_document("retry", made)
+    assert made["handed_over"] == 1
+    assert deliveries(moto) == {"r001": 1}
+    state = document(glacierctl("status", ledger.run_id, "--json"))
+    assert state["regions"][1]["total"]["pending"] == 1
+    assert glacierctl("retry", ledger.run_id).stdout.startswith("Nothing to begin again")
+
+
+def test_retry_begins_what_was_called_off_unless_only_failures_are_wanted(
+    glacierctl: Glacierctl, there: Run, moto: Moto
+) -> None:
+    ledger, tasks = there
+    report(ledger, tasks[0], "product", "product")
+    report(ledger, tasks[1], "product", "failed")
+    glacierctl("cancel", ledger.run_id)
+    assert document(glacierctl("retry", ledger.run_id, "--failed", "--json"))["handed_over"] == 1
+    glacierctl("cancel", ledger.run_id)
+    assert document(glacierctl("retry", ledger.run_id, "--region", "r002", "--json"))["handed_over"] == 1
+    assert deliveries(moto) == {"r001": 1, "r002": 1}
+    assert not ledger.is_cancelled()
+
+
+def test_retry_takes_up_what_the_failure_queue_holds_of_this_run(
+    glacierctl: Glacierctl, there: Run, moto: Moto
+) -> None:
+    ledger, tasks = there
+    deployed.report_failure(json.loads(tasks[0].model_dump_json(by_alias=True)))
+    deployed.report_failure(json.loads(key_event(tasks[1])))
+    other = tasks[2].model_copy(update={"run_id": "another"})
+    deployed.report_failure(json.loads(other.model_dump_json(by_alias=True)))
+    deployed.report_failure({"surprise": 1})
+    assert document(glacierctl("retry", ledger.run_id, "--json"))["handed_over"] == 2
+    assert deliveries(moto) == {"r000": 1, "r001": 1}
+    assert deployed.messages() == 2, "what is not of this run stays"
+
+
+def test_retry_without_a_failure_queue_goes_on(glacierctl: Glacierctl, there: Run, moto: Moto) -> None:
+    ledger, tasks = there
+    sqs = deployed.client("sqs")
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=deployed.QUEUE)["QueueUrl"])
+    report(ledger, tasks[0], "failed", "failed")
+    assert document(glacierctl("retry", ledger.run_id, "--json"))["handed_over"] == 1
+    assert deliveries(moto) == {"r000": 1}
+
+
+def test_retry_with_other_memory_publishes_the_same_code_once(glacierctl: Glacierctl, there: Run, moto: Moto) -> None:
+    ledger, tasks = there
+    functions = deployed.client("lambda")
+    report(ledger, tasks[0], "failed", "failed")
+    assert glacierctl("retry", ledger.run_id, "--memory", "4096").code == 0
+    (first,) = {one["qualifier"] for one in moto.accepted()}
+    assert functions.get_function_configuration(FunctionName=FUNCTION, Qualifier=first)["MemorySize"] == 4096
+    assert functions.get_function_configuration(FunctionName=FUNCTION)["MemorySize"] == 2048
+    assert functions.get_alias(FunctionName=FUNCTION, Name="live")["FunctionVersion"] != first
+    assert (
+        functions.get_function_event_invoke_config(FunctionName=FUNCTION, Qualifier=first)["MaximumRetryAttempts"] == 2
+    )
+    report(ledger, tasks[0], "failed", "failed")
+    assert glacierctl("retry", ledger.run_id, "--memory", "4096").code == 0
+    assert {one["qualifier"] for one in moto.accepted()} == {first}
+
+
+def test_other_memory_for_code_that_is_not_the_newest_is_refused(
+    glacierctl: Glacierctl, there: Run, moto: Moto
+) -> None:
+    ledger, tasks = there
+    report(ledger, tasks[0], "failed", "failed")
+    deployed.redeploy()
+    ran = glacierctl("retry", ledger.run_id, "--memory", "4096")
+    assert ran.code == 1
+    assert "other code since" in ran.stderr
+    assert moto.accepted() == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--region", "nowhere"), "no task of the region nowhere"),
+        (("--failed", "--region", "r000"), "two choices"),
+        (("--memory", "4096"), "says nothing about a run on this machine"),
+        (("--memory", "7"), "greater than or equal to 128"),
+    ],
+)
+def test_a_retry_that_cannot_be_is_wrong_usage(
+    glacierctl: Glacierctl, here: Run, flags: tuple[str, ...], words: str
+) -> None:
+    ran = glacierctl("retry", here[0].run_id, *flags)
+    assert ran.code == 2
+    assert words in ran.stderr
+
+
+def test_lost_tasks_are_begun_again(tmp_path: Path, glacierctl: Glacierctl, here: Run) -> None:
+    store = FolderStore(tmp_path / "results")
+    begun_by_somebody(store, here)
+    age(store, LOST_S + 60)
+    state = LedgerReader(store, here[0].run_id).state()
+    assert state.counts()[State.LOST] == 6
+    ran = glacierctl("retry", here[0].run_id)
+    assert "3 tasks" in ran.stdout
+    counts = LedgerReader(store, here[0].run_id).state().counts()
+    assert counts[State.FAILED] == 6, "their scenes do not exist"
+
+
+@pytest.fixture
+def small_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """The flags of a run of two real small scenes on this machine."""
+    scenes = [small.scene(tmp_path / "scenes", day) for day in (4, 9)]
+    catalog = write_static_catalog(tmp_path / "catalog", [scene.item for scene in scenes])
+    monkeypatch.setenv("GLACIERCTL_WORKERS", "2")
+    days = ("--start-date", "2024-07-01", "--end-date", "2024-07-31")
+    return "submit", "--satellite", "sentinel2", "--bbox", small.BBOX, *days, "--catalog", str(catalog)
+
+
+def test_a_run_on_this_machine_has_the_same_ledger(
+    glacierctl: Glacierctl, small_run: tuple[str, ...], tmp_path: Path
+) -> None:
+    ran = glacierctl(*small_run, "--output", "out", "--json")
+    made = document(ran)
+    check_document("status", made)
+    assert (made["service"], made["state"], made["total"]["succeeded"]) == ("local", "ended", 2)
+    assert len(list((tmp_path / "out").rglob("*.tif"))) == 2
+    again = glacierctl(*small_run, "--output", "out")
+    assert "nothing was begun twice" in again.stderr
+    assert again.stdout.startswith("SUCCEEDED 2 · FAILED 0\n")
+    assert document(glacierctl("runs", "list", "--output", "out", "--json"))["runs"][0]["run_id"] == made["run_id"]
+
+
+def test_a_run_on_this_machine_writes_to_a_bucket_too(
+    glacierctl: Glacierctl, small_run: tuple[str, ...], moto: Moto
+) -> None:
+    del moto
+    deployed.client("s3").create_bucket(Bucket="data", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    made = document(glacierctl(*small_run, "--service", "local", "--output", "s3://data/p", "--json"))
+    assert made["total"]["succeeded"] == 2
+    keys = list(S3Store("s3://data/p", deployed.client("s3")).list("sentinel2/"))
+    assert sum(key.endswith(".tif") for key in keys) == 2
+
+
+def test_a_run_on_this_machine_that_was_interrupted_is_resumed(
+    glacierctl: Glacierctl, small_run: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("glacierctl.cli.local_run._carry_out", _interrupt)
+        assert glacierctl(*small_run, "--output", "out").code == 130
+    (run_id,) = FolderStore(tmp_path / "out").folders("runs/")
+    stopped = document(glacierctl("status", run_id, "--output", "out", "--json"))
+    assert stopped["total"]["pending"] == 2
+    made = document(glacierctl("resume", run_id, "--output", "out", "--json"))
+    assert made["total"]["succeeded"] == 2
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_run_on_this_machine_that_is_called_off_stops_at_its_next_acquisition(
+    glacierctl: Glacierctl, small_run: tuple[str, ...], tmp_path: Path
+) -> None:
+    def call_off() -> None:
+        while not list((tmp_path / "out").glob("sentinel2/clipped/*/*.tif")):
+            pass
+        (run_id,) = FolderStore(tmp_path / "out").folders("runs/")
+        Ledger(FolderStore(tmp_path / "out"), run_id).cancel(ledgers.NOW)
+
+    thread = threading.Thread(target=call_off)
+    thread.start()
+    made = document(glacierctl(*small_run, "--output", "out", "--json"))
+    thread.join()
+    assert made["state"] == "cancelled"
+    assert made["total"]["succeeded"] in {1, 2}
+    assert document(glacierctl("retry", made["run_id"], "--output", "out", "--json"))["handed_over"] in {0, 1}
+    assert document(glacierctl("status", made["run_id"], "--output", "out", "--json"))["total"]["succeeded"] == 2
