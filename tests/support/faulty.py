@@ -5,12 +5,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tests.support.http_servers import serving
+from tests.support.http_servers import ForgivingServer, serving
 
 _XML_ERROR = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>Wait.</Message></Error>'
 _PARTIAL = 206
@@ -139,7 +139,7 @@ class FaultyServer:
 @contextmanager
 def serve(www: Path) -> Iterator[FaultyServer]:
     """Serve `www` on a free port while the context lasts."""
-    httpd = _QuietServer(("127.0.0.1", 0), _Handler)
+    httpd = _Server(("127.0.0.1", 0), _Handler)
     server = FaultyServer(www, httpd.server_address[1])
     httpd.faulty = server
     with serving(httpd):
@@ -149,18 +149,13 @@ def serve(www: Path) -> Iterator[FaultyServer]:
             server.closing.set()
 
 
-class _QuietServer(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(ForgivingServer):
     faulty: FaultyServer
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that give up are what the tests provoke: no trace on stderr."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _QuietServer
+    server: _Server
 
     def do_GET(self) -> None:
         self._answer()

@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tests.support.http_servers import serving
+from tests.support.http_servers import ForgivingServer, serving
 
 _HOP = {"connection", "transfer-encoding", "content-length", "date", "server"}
 _NOT_FOUND = 404
@@ -103,8 +103,7 @@ class Proxy:
 @contextmanager
 def serve(moto_url: str) -> Iterator[Proxy]:
     """Run a proxy before `moto_url` while the context lasts."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
+    server = ForgivingServer(("127.0.0.1", 0), _Handler)
     proxy = Proxy(f"http://127.0.0.1:{server.server_address[1]}", urlsplit(moto_url).netloc)
     _Handler.proxies[server.server_address[1]] = proxy
     with serving(server):
