@@ -46,6 +46,8 @@ ONLY_IN = {
 }
 """Packages that stay behind one room's door."""
 
+MOST_LINES = 60
+"""Of a function, its docstring included."""
 READS_ENVIRONMENT = {"config", "worker"}
 HEAVY = {"rasterio", "geopandas", "pandas", "boto3", "botocore", "docker", "pystac", "pystac_client", "tifffile", "odc"}
 """Too slow to load for `--help`."""
@@ -110,6 +112,7 @@ def faults(module: Path, root: Path) -> list[str]:
     found = [f"{where}:{one.line} imports {one.module}: {why}" for one, why in import_faults(tree, room, package)]
     if room not in READS_ENVIRONMENT:
         found += [f"{where}:{line} reads the environment" for line in environment_reads(tree)]
+    found += [f"{where}:{line} {name} has above {MOST_LINES} lines" for line, name in long_functions(tree)]
     return found + [f"{where}:{line} runs {name}() at import" for line, name in acts_at_import(tree)]
 
 
@@ -134,6 +137,12 @@ def environment_reads(tree: ast.Module) -> Iterator[int]:
         )
         if is_attribute or is_import:
             yield node.lineno
+
+
+def long_functions(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in functions_of(tree):
+        if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= MOST_LINES:
+            yield node.lineno, node.name
 
 
 def acts_at_import(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -202,6 +211,7 @@ def test_every_room_has_its_rule() -> None:
         ("processing", "from os import environ", "reads the environment"),
         ("planning", "import pystac_client\nC = pystac_client.Client.open('x')", "runs open() at import"),
         ("planning", "class A:\n    text = open('x').read()", "runs open() at import"),
+        ("planning", "def f():\n" + "    pass\n" * 60, "f has above 60 lines"),
     ],
 )
 def test_a_module_that_does_not_is_found(room: str, code: str, fault: str, tmp_path: Path) -> None:
@@ -224,6 +234,7 @@ def test_a_module_that_does_not_is_found(room: str, code: str, fault: str, tmp_p
         ("config", "import os\nHOME = os.environ.get('HOME')"),
         ("aws", "import boto3"),
         ("runs", "def f(path): return open(path)"),
+        ("runs", "def f():\n" + "    pass\n" * 59),
     ],
 )
 def test_a_module_that_does_is_let_be(room: str, code: str, tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
 """`glacierctl deploy`: image, registry and function, from whatever is there to what the settings say."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glacierctl.choices import Architecture, Stack
 from glacierctl.cli import deployment as dep
 from glacierctl.cli import show
+from glacierctl.cli import wishes as wish
 from glacierctl.cli.deploy_conversion import conversion_document, converter, find_conversion, show_conversion
 from glacierctl.cli.deploy_history import history, rollback
 from glacierctl.cli.deploy_plan import confirm, plan_document, show_plan
@@ -25,20 +24,6 @@ _SNAPSHOT_SCRATCH_MB = 512
 """https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html, "Supported features and limitations"."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wishes(dep.Deployment):
-    """What was typed of a deployment; None where a flag was not given."""
-
-    stack: Stack | None = None
-    architecture: Architecture | None = None
-    memory_mb: int | None = None
-    timeout_s: int | None = None
-    ephemeral_storage_mb: int | None = None
-    registry: str | None = None
-    role: str | None = None
-    snapstart: bool | None = None
-
-
 def deploy(
     context: typer.Context,
     *,
@@ -46,46 +31,18 @@ def deploy(
     yes: Annotated[
         bool, typer.Option("--yes", help="Do not ask before a function that is a Zip package is replaced.")
     ] = False,
-    stack: Annotated[
-        Stack | None,
-        typer.Option("--stack", help="What the image holds; full is for steps of your own.  [default: lean]"),
-    ] = None,
-    architecture: Annotated[
-        Architecture | None, typer.Option("--arch", help="Processors of the function.  [default: x86_64]")
-    ] = None,
-    memory_mb: Annotated[
-        int | None,
-        typer.Option("--memory", metavar="MB", help="Memory of the function, 128 to 10240.  [default: 2048]"),
-    ] = None,
-    timeout_s: Annotated[
-        int | None, typer.Option("--timeout", metavar="S", help="Seconds an invocation may take.  [default: 900]")
-    ] = None,
-    ephemeral_storage_mb: Annotated[
-        int | None, typer.Option("--ephemeral-storage", metavar="MB", help="Scratch space.  [default: 512]")
-    ] = None,
+    stack: wish.StackOption = None,
+    architecture: wish.ArchitectureOption = None,
+    memory_mb: wish.MemoryOption = None,
+    timeout_s: wish.TimeoutOption = None,
+    ephemeral_storage_mb: wish.EphemeralStorageOption = None,
     function_name: dep.FunctionOption = None,
     repository: dep.RepositoryOption = None,
-    registry: Annotated[
-        str | None,
-        typer.Option("--registry", metavar="HOST[:PORT]", help="Registry of the image.  [default: the account's own]"),
-    ] = None,
-    role: Annotated[
-        str | None,
-        typer.Option("--role", metavar="ARN", help="A role that the function works as.  [default: one is made]"),
-    ] = None,
-    snapstart: Annotated[
-        bool | None,
-        typer.Option(
-            "--snapstart", help="Start the function from a snapshot; costs extra, and allows 512 MB of scratch space."
-        ),
-    ] = None,
-    no_build: Annotated[
-        bool, typer.Option("--no-build", help="Build and push nothing: the image is in the registry.")
-    ] = False,
-    image: Annotated[
-        str | None,
-        typer.Option("--image", metavar="REF", help="With --no-build: tag, digest, or host/repository with either."),
-    ] = None,
+    registry: wish.RegistryOption = None,
+    role: wish.RoleOption = None,
+    snapstart: wish.SnapstartOption = None,
+    no_build: wish.NoBuildOption = False,
+    image: wish.ImageOption = None,
     alias: dep.AliasOption = None,
     bucket: dep.BucketOption = None,
     prefix: dep.PrefixOption = None,
@@ -108,33 +65,30 @@ def deploy(
     if context.invoked_subcommand is not None:
         _refuse_flags_before(context.invoked_subcommand, context.params)
         return
+    from glacierctl.config import current_settings
+
+    wishes = wish.Wishes(
+        function_name=function_name, repository=repository, alias=alias, bucket=bucket, prefix=prefix,
+        aws_region=aws_region, stack=stack, architecture=architecture, memory_mb=memory_mb, timeout_s=timeout_s,
+        ephemeral_storage_mb=ephemeral_storage_mb, registry=registry, role=role, snapstart=snapstart,
+    )  # fmt: skip
+    settings = current_settings(wishes.flags())
+    _refuse_large_snapshot(settings)
+    _deploy(settings, build=not no_build, reference=image, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def _deploy(
+    settings: "Settings", *, build: bool, reference: str | None, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    """Show what is other than the settings say, and make it so unless it is a dry run."""
     from glacierctl.aws.apply import apply
     from glacierctl.aws.changes import differences
     from glacierctl.aws.clock import Clock
     from glacierctl.aws.current import read_current
     from glacierctl.cli.deploy_image import choose_image
-    from glacierctl.config import current_settings
 
-    wishes = Wishes(
-        function_name=function_name,
-        repository=repository,
-        alias=alias,
-        bucket=bucket,
-        prefix=prefix,
-        aws_region=aws_region,
-        stack=stack,
-        architecture=architecture,
-        memory_mb=memory_mb,
-        timeout_s=timeout_s,
-        ephemeral_storage_mb=ephemeral_storage_mb,
-        registry=registry,
-        role=role,
-        snapstart=snapstart,
-    )
-    settings = current_settings(wishes.flags())
-    _refuse_large_snapshot(settings)
     aws, names = dep.reach(settings)
-    chosen = choose_image(aws, names, settings, build=not no_build, reference=image)
+    chosen = choose_image(aws, names, settings, build=build, reference=reference)
     wanted = dep.wanted_of(settings, names, chosen.wanted)
     plan = differences(read_current(aws, wanted), wanted)
     conversion = find_conversion(aws, names, settings)

@@ -56,7 +56,7 @@ def run_local(
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", help="Threads at work.  [default: one for each CPU]")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make products anew that exist.")] = False,
+    overwrite: select.OverwriteOption = False,
     container: Annotated[
         bool, typer.Option("--container", help="Work in the image that AWS Lambda runs, under AWS's emulator.")
     ] = False,
@@ -78,21 +78,10 @@ def run_local(
     from glacierctl.config import current_settings
 
     chosen = select.Selection(
-        satellite=satellite,
-        start_date=start_date,
-        end_date=end_date,
-        regions=regions,
-        bbox=bbox,
-        crs=crs,
-        catalog=catalog,
-        collection=collection,
-        resampling=resampling,
-        min_coverage=min_coverage,
-        max_cloud=max_cloud,
-        output=output,
-        workers=workers,
-        overwrite=overwrite,
-    )
+        satellite=satellite, start_date=start_date, end_date=end_date, regions=regions, bbox=bbox, crs=crs,
+        catalog=catalog, collection=collection, resampling=resampling, min_coverage=min_coverage,
+        max_cloud=max_cloud, output=output, workers=workers, overwrite=overwrite,
+    )  # fmt: skip
     settings = current_settings(chosen.flags())
     now = dt.datetime.now(dt.UTC)
     request = select.build_request(chosen, settings, now.date())

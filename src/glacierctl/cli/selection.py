@@ -86,6 +86,7 @@ OutputOption = Annotated[
         "--output", metavar="DIR|URL", help="Folder, or s3://bucket/prefix, for the products.  [default: ./results]"
     ),
 ]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Make products anew that exist.")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """`glacierctl submit`: a run planned once, shown, written down, and handed to whoever does it."""
 
 import datetime as dt
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,39 @@ class ServiceChoice(StrEnum):
     LOCAL = "local"
 
 
+ServiceOption = Annotated[
+    ServiceChoice,
+    typer.Option("--service", help="Who does the work; auto is local with a folder as --output, else lambda."),
+]
+OutputOption = Annotated[
+    str | None,
+    typer.Option("--output", metavar="DIR|URL", help="Where results of a local run go.  [default: ./results]"),
+]
+MaxCostOption = Annotated[
+    float | None, typer.Option("--max-cost", metavar="USD", min=0, help="Begin nothing that would cost more.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be done, and at what cost, and begin nothing.")
+]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait for the end, as `glacierctl wait` does.")]
+FollowOption = Annotated[
+    bool, typer.Option("--follow", help="Show what workers say until the end, as `glacierctl logs --follow` does.")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Way:
+    """How a run shall be begun, as it was typed."""
+
+    service: ServiceChoice
+    output: str | None
+    max_cost: float | None
+    dry_run: bool
+    wait: bool
+    follow: bool
+    as_json: bool
+
+
 def submit(
     *,
     satellite: select.SatelliteOption,
@@ -43,25 +77,13 @@ def submit(
     resampling: select.ResamplingOption = None,
     min_coverage: select.MinCoverageOption = None,
     max_cloud: select.MaxCloudOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make products anew that exist.")] = False,
-    service: Annotated[
-        ServiceChoice,
-        typer.Option("--service", help="Who does the work; auto is local with a folder as --output, else lambda."),
-    ] = ServiceChoice.AUTO,
-    output: Annotated[
-        str | None,
-        typer.Option("--output", metavar="DIR|URL", help="Where results of a local run go.  [default: ./results]"),
-    ] = None,
-    max_cost: Annotated[
-        float | None, typer.Option("--max-cost", metavar="USD", min=0, help="Begin nothing that would cost more.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done, and at what cost, and begin nothing.")
-    ] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, as `glacierctl wait` does.")] = False,
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Show what workers say until the end, as `glacierctl logs --follow` does.")
-    ] = False,
+    overwrite: select.OverwriteOption = False,
+    service: ServiceOption = ServiceChoice.AUTO,
+    output: OutputOption = None,
+    max_cost: MaxCostOption = None,
+    dry_run: DryRunOption = False,
+    wait: WaitOption = False,
+    follow: FollowOption = False,
     function: deployment.FunctionOption = None,
     alias: deployment.AliasOption = None,
     bucket: deployment.BucketOption = None,
@@ -79,7 +101,6 @@ def submit(
       glacierctl submit --satellite landsat --regions '*Brae' --start-date 2023-06-01 --end-date 2023-06-30 --dry-run
     """
     from glacierctl.config import current_settings
-    from glacierctl.runs.reader import LedgerReader
 
     chosen = select.Selection(
         satellite=satellite, start_date=start_date, end_date=end_date, regions=regions, bbox=bbox, crs=crs,
@@ -89,10 +110,19 @@ def submit(
     named = deployment.Deployment(
         function_name=function, alias=alias, bucket=bucket, prefix=prefix, aws_region=aws_region
     )
-    settings = current_settings({**named.flags(), **chosen.flags()})
+    way = _Way(
+        service=service, output=output, max_cost=max_cost, dry_run=dry_run, wait=wait, follow=follow, as_json=as_json
+    )
+    _submit(chosen, current_settings({**named.flags(), **chosen.flags()}), way)
+
+
+def _submit(chosen: select.Selection, settings: "Settings", way: _Way) -> None:
+    """Plan the run, say what it is, begin it unless that is not wished, and see it to its end if that is."""
+    from glacierctl.runs.reader import LedgerReader
+
     now = dt.datetime.now(dt.UTC)
     request = select.build_request(chosen, settings, now.date())
-    who = _service(service, output)
+    who = _service(way.service, way.output)
     target = _live_target(settings) if who is Service.LAMBDA else None
     store = select.open_store(settings, ledgers.bucket_url(settings) if target else None)
     prepared = prepare(kept_plan(request, now, select.find_plan), store, settings, target, now)
@@ -102,21 +132,21 @@ def submit(
         _say_known(before, prepared)
     else:
         show_prepared(prepared)
-        require_cheap(prepared.page, max_cost)
-    if dry_run or not (before or prepared.packed):
-        _show_end(prepared, None, 0, as_json=as_json)
+        require_cheap(prepared.page, way.max_cost)
+    if way.dry_run or not (before or prepared.packed):
+        _show_end(prepared, None, 0, as_json=way.as_json)
         return
     handed = _begin(prepared, reader, settings, is_new=before is None)
-    if follow and who is Service.LAMBDA and not as_json:
+    if way.follow and who is Service.LAMBDA and not way.as_json:
         _follow(reader, settings)
-    if wait or follow or who is Service.LOCAL:
+    if way.wait or way.follow or who is Service.LOCAL:
         from glacierctl.cli.wait import wait_for
 
-        wait_for(reader, as_json=as_json)
+        wait_for(reader, as_json=way.as_json)
     else:
         if not (before and before.settled):
             show.say(f"Follow it with: glacierctl wait {reader.run_id}{_elsewhere(settings)}")
-        _show_end(prepared, reader.submission(), handed, as_json=as_json)
+        _show_end(prepared, reader.submission(), handed, as_json=way.as_json)
 
 
 def _begin(prepared: Prepared, reader: "LedgerReader", settings: "Settings", *, is_new: bool) -> int:
