@@ -39,7 +39,7 @@ test: $(VENV)/.dev .venv-stac/.ready .venv-ministack/.ready $(EMULATOR) .cache/b
 	done
 
 .PHONY: bench
-bench: $(VENV)/.dev .venv-user/.ready .venv-lean/.ready .venv-stac/.ready .venv-bench/.ready servers ## Measure beside what users would pick instead: 25 minutes, or what BENCH_ARGS chooses
+bench: $(VENV)/.dev .venv-user/.ready .venv-lean/.ready .venv-stac/.ready .venv-bench/.ready .cache/base-image/.ready servers ## Measure beside what users would pick instead: 25 minutes, or what BENCH_ARGS chooses
 	@$(VENV)/bin/python -m benchmarks.run $(BENCH_ARGS)
 
 .PHONY: figures
