@@ -15,6 +15,7 @@ from typer.main import get_command
 from glacierctl.cli import show
 from glacierctl.cli.help import add_command, asked_help, new_app
 from glacierctl.errors import GlacierctlError
+from glacierctl.processing.algebra import keep_algebra_to_one_thread
 from glacierctl.processing.heap import share_heap
 
 _NAME = "glacierctl"
@@ -96,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 done, 1 something failed, 2 wrong usage or configuration, 130 interrupted.
     """
     share_heap()  # before any thread begins
+    keep_algebra_to_one_thread()  # before any command loads numpy
     arguments = list(sys.argv[1:] if argv is None else argv)
     asked = Asked()
     try:
