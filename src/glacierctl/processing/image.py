@@ -12,14 +12,16 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from zlib_ng import zlib_ng
 
 from glacierctl.processing.cog import BLOCK_SIZE, Level, header, level_shapes, place_tags, tiling, wrapped
 from glacierctl.processing.geometry import Chunk
 from glacierctl.processing.raster import FILL_VALUE, Block, Pixels
 from glacierctl.processing.scratch import writing_to
 
-_DEFLATE_LEVEL = 1
-"""libdeflate's quickest is its smallest for 16-bit images of the ground; docs/decisions/0005 has the figures."""
+_DEFLATE = {"level": 1, "wbits": 15, "memLevel": 9, "strategy": zlib_ng.Z_RLE}
+"""Only runs of equal bytes are looked for: of other repetitions, images of the ground have none that pay for the search
+(docs/decisions/0013)."""
 _BY_CHUNK = 2
 """How many levels come as blocks of chunks: the image and its first overview."""
 
@@ -208,7 +210,8 @@ def _encoded(pixels: Pixels) -> bytes:
     """One block; it is stored whole where the image ends within it."""
     if pixels.shape != (BLOCK_SIZE, BLOCK_SIZE):
         pixels = np.pad(pixels, [(0, BLOCK_SIZE - size) for size in pixels.shape])
-    return bytes(imagecodecs.deflate_encode(imagecodecs.delta_encode(pixels, axis=-1).tobytes(), level=_DEFLATE_LEVEL))
+    deflate = zlib_ng.compressobj(**_DEFLATE)
+    return deflate.compress(imagecodecs.delta_encode(pixels, axis=-1)) + deflate.flush()
 
 
 def _decoded(block: bytes) -> Pixels:
