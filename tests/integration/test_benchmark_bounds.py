@@ -52,15 +52,17 @@ def run(region: Region, dates: int, cache: Path, folder: Path) -> Figures:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [_SMALL, _MEDIUM])
-def test_a_region_takes_its_blocks_in_few_requests_and_little_memory(name: str, cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "most_mb"), [(_SMALL, 190), (_MEDIUM, 250)])
+def test_a_region_takes_its_blocks_in_few_requests_and_little_memory(
+    name: str, most_mb: int, cache: Path, tmp_path: Path
+) -> None:
     figures = run(_REGIONS[name], 1, cache, tmp_path)
     assert figures.bytes_read <= 1.10 * data.needed_bytes(_REGIONS[name], cache)
     (tile,) = (cache / "tiles" / f"{one}.tif" for one in _REGIONS[name].tiles)
     rows = {row for row, _ in blocks_under(tile, region_grid(_REGIONS[name], 10), margin_px=data.KERNEL_MARGIN_PX)}
     header = 1
     assert figures.requests <= header + len(rows)
-    assert figures.peak_rss_mb <= 280
+    assert figures.peak_rss_mb <= most_mb
 
 
 @pytest.mark.slow

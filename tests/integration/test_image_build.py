@@ -96,7 +96,8 @@ def test_no_tools_for_building_are_added(added: set[str]) -> None:
 
 def test_nothing_but_the_known_arguments_came_from_outside(docker_engine: DockerEngine, lean_image: BuiltImage) -> None:
     base = inspected(docker_engine, build_context().base)["Config"]["Env"]
-    assert set(inspected(docker_engine, lean_image.name)["Config"]["Env"]) - set(base) == {"HOME=/tmp"}
+    added = set(inspected(docker_engine, lean_image.name)["Config"]["Env"]) - set(base)
+    assert added == {"HOME=/tmp", "OPENBLAS_NUM_THREADS=1"}
     history = docker_engine.docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", lean_image.name)
     given = set(re.findall(r"([A-Z_]+)=", " ".join(line for line in history.splitlines() if line.startswith("|"))))
     assert given <= {"IMPORTS", "HOME", "PYTHONDONTWRITEBYTECODE"}

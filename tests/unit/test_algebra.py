@@ -1,16 +1,11 @@
-"""OpenBLAS at the two doors: it begins no threads, unless its user wants some."""
+"""OpenBLAS beside the command line: it begins no threads, unless its user wants some."""
 
 import os
 import subprocess
 import sys
 
-import pytest
-
+PROGRAM = "from glacierctl.cli.app import main; main(['regions', 'list', '--json'])"
 THREADS = "; import os, numpy; print('threads', len(os.listdir('/proc/self/task')))"
-DOORS = {
-    "worker": "import glacierctl.worker.lambda_handler",
-    "command line": "from glacierctl.cli.app import main; main(['regions', 'list', '--json'])",
-}
 
 
 def threads(code: str, **environment: str) -> int:
@@ -22,11 +17,9 @@ def threads(code: str, **environment: str) -> int:
     return int(done.stdout.rpartition("threads ")[2])
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_it_begins_no_threads(door: str) -> None:
-    assert threads(DOORS[door]) == 1
+def test_it_begins_no_threads() -> None:
+    assert threads(PROGRAM) == 1
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_who_has_set_a_number_keeps_it(door: str) -> None:
-    assert threads(DOORS[door], OPENBLAS_NUM_THREADS="2") == threads("pass", OPENBLAS_NUM_THREADS="2")
+def test_who_has_set_a_number_keeps_it() -> None:
+    assert threads(PROGRAM, OPENBLAS_NUM_THREADS="2") == threads("pass", OPENBLAS_NUM_THREADS="2")

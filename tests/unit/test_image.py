@@ -2,6 +2,7 @@
 
 import itertools
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -209,3 +210,13 @@ def test_a_folder_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="temporary files cannot be written") as raised:
         write(tmp_path / "none")
     assert "TMPDIR" in raised.value.hint
+
+
+def test_chunks_are_encoded_to_the_same_bytes_whatever_other_threads_do() -> None:
+    """As a search that keeps tables from block to block would not."""
+    noise = np.random.default_rng(7).integers(2900, 3100, (1500, 2304)).astype(np.uint16)
+    images = [PIXELS, noise, PIXELS // 64 * 64 + 1]
+    alone = [[each.blocks for each in pieces(pixels)] for pixels in images]
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(lambda n: [each.blocks for each in pieces(images[n % 3])], range(24)))
+    assert all(blocks == alone[number % 3] for number, blocks in enumerate(together))
