@@ -38,7 +38,7 @@ def by_plan(runs: Sequence[Row], scratch: Path) -> tuple[list[Row], Row]:
     longest = max(seconds, key=seconds.__getitem__)
     said = handing.look(catalog, scratch)
     season = _season(said)
-    text = f"{fitting} of {_REGIONS}, {max(memory.values()):.0f} MB"
+    text = f"{fitting} of {_REGIONS}; the largest {max(memory.values()):.0f} MB, {MEMORY_MARGIN} x its estimate"
     each, passes = season["each"], f"{SEASON_PASSES} passes of {_REGIONS} regions"
     rows = [
         goal("regions within 2048 MB and 900 s, by plan", f"{_REGIONS} of {_REGIONS}", text, fitting == _REGIONS),

@@ -10,9 +10,10 @@ import re
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
-from benchmarks.results import COPY, OURS, REPO, Row, done, newest, ratios
+from benchmarks.results import COPY, NETWORKS, OURS, REPO, Row, done, newest, ratios
 from matplotlib import pyplot as plt
 
 PAGE = REPO / "docs" / "performance.md"
@@ -20,7 +21,6 @@ SEASON_PAGE = REPO / "docs" / "season.md"
 TIME_PICTURE = REPO / "docs" / "images" / "performance-time.png"
 MEMORY_PICTURE = REPO / "docs" / "images" / "performance-memory.png"
 ORDER = (OURS, "gdalwarp", "async-geotiff", "odc-stac", "stackstac", "whole tiles")
-NETWORKS = {"plain": "loopback", "far": "30 ms, 400 Mbit/s"}
 COLOURS = dict(zip(ORDER, ("#0b6e8a", "#b35900", "#7a5195", "#3d7a3d", "#9a3b3b", "#6b6b6b"), strict=True))
 _LABEL_GAP = 1.2
 _EQUAL = 1.1
@@ -80,16 +80,18 @@ def goal_lines(goals: Sequence[Row]) -> list[str]:
 
 
 def peer_lines(runs: Sequence[Row]) -> list[str]:
-    """A table for each region and network."""
+    """A table for each number of dates, region and network."""
     lines: list[str] = []
-    for region, network in places(runs):
-        rows = [row for row in runs if (row["region"], row["network"], row["dates"]) == (region, network, 1)]
+    for dates, (region, network) in product(sorted({row["dates"] for row in runs}), places(runs)):
+        rows = [row for row in runs if (row["region"], row["network"], row["dates"]) == (region, network, dates)]
         if not any(row["contender"] != OURS for row in rows):
             continue
-        size = f"{rows[0]['megapixels']:.3g} million pixels, {rows[0]['cogs']} COG" + "s" * (rows[0]["cogs"] > 1)
-        lines += [f"**{region}**, {size}; {NETWORKS[network]}", ""]
-        lines += ["| | time | beside ours | CPU | memory | read | blocks' bytes | requests | pixels off by > 1 % |"]
-        lines += ["|---|---:|---:|---:|---:|---:|---:|---:|---:|"]
+        files = rows[0]["cogs"]
+        size = f"{rows[0]['megapixels']:.3g} million pixels, {files} COG" + "s" * (files > 1)
+        passes = "" if dates == 1 else f", {dates} dates"
+        lines += [f"**{region}**{passes}, {size}; {NETWORKS[network]}", ""]
+        lines += ["| | runs | time | / ours | CPU | memory | read | / blocks | requests | made | pixels off by > 1 % |"]
+        lines += ["|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"]
         lines += [_line(rows, name) for name in ORDER if any(row["contender"] == name for row in rows)]
         lines.append("")
     return lines[:-1]
@@ -99,17 +101,19 @@ def _line(rows: Sequence[Row], name: str) -> str:
     threads = max(row["threads"] for row in rows)
     good = done(rows, contender=name, threads=threads)
     if not good:
-        return f"| {name} | not finished |" + " |" * 7
+        return f"| {name} | 0 | not finished |" + " |" * 8
     found = ratios(rows, name, threads=threads)
-    beside = "" if name == OURS or not found else f"{statistics.median(found):.2f} x"
+    beside = "" if name == OURS or not found else f"{statistics.median(found):.2f}"
     off = next((f"{row['agreement']['differ_by_a_hundredth']:.2%}" for row in good if row.get("agreement")), "")
     figures = {
-        key: statistics.median(row[key] for row in good) for key in ("wall_s", "cpu_s", "peak_rss_mb", "requests")
+        key: statistics.median(row[key] for row in good)
+        for key in ("wall_s", "cpu_s", "peak_rss_mb", "requests", "bytes", "output_bytes")
     }
-    read = statistics.median(row["bytes"] for row in good)
     return (
-        f"| {name} | {figures['wall_s']:.1f} s | {beside} | {figures['cpu_s']:.1f} s | {figures['peak_rss_mb']:.0f} MB "
-        f"| {read / 1e6:.0f} MB | {read / good[0]['needed_bytes']:.2f} x | {figures['requests']:.0f} | {off} |"
+        f"| {name} | {len(good)} | {figures['wall_s']:.1f} s | {beside} | {figures['cpu_s']:.1f} s "
+        f"| {figures['peak_rss_mb']:.0f} MB | {figures['bytes'] / 1e6:.0f} MB "
+        f"| {figures['bytes'] / good[0]['needed_bytes']:.2f} | {figures['requests']:.0f} "
+        f"| {figures['output_bytes'] / 1e6:.1f} MB | {off} |"
     )
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 Row = dict[str, Any]
 OURS = "glacierctl"
+NETWORKS = {"plain": "loopback", "far": "30 ms, 400 Mbit/s"}
+"""What the pages call them."""
 REPO = Path(__file__).resolve().parents[1]
 COPY = REPO / "docs" / "performance" / "results.json"
 """What docs/performance.md was made of."""

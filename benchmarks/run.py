@@ -50,15 +50,12 @@ def default_pairs() -> Iterator[Pair]:
     """The most telling first, since time may run out."""
     yield from _beside("134_Arsuk", PEERS, range(3))
     yield from _beside("049_jakobshavn", PEERS, range(1))
-    for repetition in range(3):  # a machine has its moods, and the plan is fitted to these
+    for repetition in range(3):  # in turn, for a machine has its moods, and the plan is fitted to these
         for region in (goals.MEDIAN_REGION, *REGIONS):
-            yield Pair(region, 1, Network.PLAIN, "", repetition, threads=1)
-    for region in ("134_Arsuk", "049_jakobshavn"):
-        for threads in (1, 0):
-            yield Pair(region, 10, Network.PLAIN, "", 0, threads=threads)
+            yield from _on_one_and_all_cores(region, 1, repetition)
+        yield from _on_one_and_all_cores("134_Arsuk", 10, repetition)
+    yield from _on_one_and_all_cores("049_jakobshavn", 10, 0)
     yield from _beside("191_Hagen_Brae", PEERS, range(1))
-    yield Pair("049_jakobshavn", 1, Network.PLAIN, "", 0)
-    yield Pair("191_Hagen_Brae", 1, Network.PLAIN, "", 0)
     yield from _beside("090_petermann", ("gdalwarp",), range(1))
     yield from _beside("190_Academy", ("gdalwarp",), range(1))
     yield Pair("134_Arsuk", 10, Network.PLAIN, "odc-stac", 0)
@@ -67,6 +64,11 @@ def default_pairs() -> Iterator[Pair]:
     for region in ("190_Academy", "090_petermann"):
         for peer in ("odc-stac", "stackstac"):
             yield Pair(region, 1, Network.PLAIN, peer, 0)
+
+
+def _on_one_and_all_cores(region: str, dates: int, repetition: int) -> Iterator[Pair]:
+    for threads in (1, 0):
+        yield Pair(region, dates, Network.PLAIN, "", repetition, threads=threads)
 
 
 def _beside(region: str, peers: Iterable[str], repetitions: range) -> Iterator[Pair]:

@@ -1,13 +1,10 @@
-"""What all peers are given, and how all of them write. Runs in `.venv-bench`."""
+"""What all peers are given. Runs in `.venv-bench`; loads nothing that one of them would not."""
 
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import rasterio
-from affine import Affine
 
 CRS = "EPSG:3413"
 
@@ -31,8 +28,8 @@ class Job:
 
     shape: tuple[int, int]
     """(height, width) in pixels."""
-    transform: Affine
-    """Pixel to EPSG:3413."""
+    transform: tuple[float, ...]
+    """Pixel to EPSG:3413, the six of affine.Affine, without rotation."""
     passes: list[dict[str, Any]]
     """Each with `output`, the file to write, and `items`, STAC items in order of preference."""
     threads: int
@@ -44,32 +41,17 @@ class Job:
     def bounds(self) -> tuple[float, float, float, float]:
         """(xmin, ymin, xmax, ymax)."""
         height, width = self.shape
-        left, top = self.transform @ (0, 0)
-        right, bottom = self.transform @ (width, height)
-        return left, bottom, right, top
+        across, _, left, _, down, top = self.transform
+        return left, top + height * down, left + width * across, top
 
 
 def job() -> Job:
     """What the command line names."""
     given = json.loads(Path(sys.argv[1]).read_text())
     height, width = given["shape"]
-    return Job((height, width), Affine(*given["transform"]), given["passes"], given["threads"], given["fetchers"])
+    return Job((height, width), tuple(given["transform"]), given["passes"], given["threads"], given["fetchers"])
 
 
 def hrefs(one: dict[str, Any]) -> list[str]:
     """Addresses of a pass's images, the preferred first."""
     return [item["assets"]["nir"]["href"] for item in one["items"]]
-
-
-def write_cog(pixels: Any, job: Job, path: str) -> None:
-    """A COG as glacierctl's: deflate at its quickest, horizontal predictor, 512 px blocks, averaged overviews."""
-    height, width = job.shape
-    with (
-        rasterio.Env(GDAL_NUM_THREADS=job.threads),
-        rasterio.open(
-            path, "w", driver="COG", dtype="uint16", count=1, height=height, width=width, crs=CRS,
-            transform=job.transform, nodata=0, compress="deflate", level=1, predictor="yes", blocksize=512,
-            overview_resampling="average", num_threads=job.threads,
-        ) as image,
-    ):  # fmt: skip
-        image.write(pixels, 1)

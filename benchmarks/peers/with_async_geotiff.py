@@ -7,8 +7,10 @@ import asyncio
 from urllib.parse import urlsplit
 
 import numpy as np
+from affine import Affine
 from async_geotiff import GeoTIFF, RasterArray, Window
-from common import CRS, Job, hrefs, job, write_cog
+from cogs import write_cog
+from common import CRS, Job, hrefs, job
 from obstore.store import HTTPStore
 from pyproj import Transformer
 from rasterio.warp import Resampling, reproject
@@ -51,7 +53,7 @@ def _warp(windows: list, job: Job) -> np.ndarray:
         if window is not None:
             reproject(
                 window.data[0], result, src_transform=window.transform, src_crs=crs, src_nodata=0,
-                dst_transform=job.transform, dst_crs=CRS, dst_nodata=0, init_dest_nodata=False,
+                dst_transform=Affine(*job.transform), dst_crs=CRS, dst_nodata=0, init_dest_nodata=False,
                 resampling=Resampling.cubic, num_threads=job.threads,
             )  # fmt: skip
     return result

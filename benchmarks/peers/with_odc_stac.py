@@ -7,7 +7,9 @@ https://odc-stac.readthedocs.io/en/latest/benchmarking.html (chunk sizes: 2048 f
 import dask
 import odc.stac
 import pystac
-from common import CRS, Job, job, write_cog
+from affine import Affine
+from cogs import write_cog
+from common import CRS, Job, job
 from odc.geo.geobox import GeoBox
 
 CHUNK_PX = 4096
@@ -20,7 +22,7 @@ def main(job: Job) -> None:
     stack = odc.stac.load(
         items,
         bands=["nir"],
-        geobox=GeoBox(job.shape, job.transform, CRS),
+        geobox=GeoBox(job.shape, Affine(*job.transform), CRS),
         resampling="cubic",
         groupby="solar_day",
         chunks={"x": CHUNK_PX, "y": CHUNK_PX, "time": 1},

@@ -7,7 +7,8 @@ import dask
 import numpy as np
 import pystac
 import stackstac
-from common import Job, job, write_cog
+from cogs import write_cog
+from common import Job, job
 from rasterio.enums import Resampling
 
 CHUNK_PX = 4096

@@ -13,7 +13,9 @@ import numpy as np
 import requests
 import rioxarray
 import xarray as xr
-from common import CRS, Job, hrefs, job, write_cog
+from affine import Affine
+from cogs import write_cog
+from common import CRS, Job, hrefs, job
 from rasterio.enums import Resampling
 from rioxarray.merge import merge_arrays
 
@@ -21,7 +23,7 @@ from rioxarray.merge import merge_arrays
 def main(job: Job) -> None:
     height, width = job.shape
     template = xr.DataArray(np.zeros((height, width), "uint16"), dims=("y", "x"))
-    template = template.rio.write_crs(CRS).rio.write_transform(job.transform).rio.write_nodata(0)
+    template = template.rio.write_crs(CRS).rio.write_transform(Affine(*job.transform)).rio.write_nodata(0)
     left, bottom, right, top = job.bounds
     template = template.assign_coords(
         x=left + (np.arange(width) + 0.5) * (right - left) / width,
