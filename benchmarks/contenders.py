@@ -103,4 +103,11 @@ def _peer(contender: str, case: Case, base_url: str, folder: Path) -> Prepared:
     }
     (folder / "job.json").write_text(json.dumps(job))
     script = REPO / "benchmarks" / "peers" / PEERS[contender]
-    return Prepared([str(PEER_PYTHON), str(script), str(folder / "job.json")], {}, outputs)
+    env = {"LD_LIBRARY_PATH": str(_gdal_libraries())} if contender == "gdalwarp" else {}
+    return Prepared([str(PEER_PYTHON), str(script), str(folder / "job.json")], env, outputs)
+
+
+def _gdal_libraries() -> Path:
+    """Where GDAL and what it needs lie in the peers' environment: loading rasterio, which knows, would be charged."""
+    (found,) = (PEER_PYTHON.parents[1] / "lib").glob("python*/site-packages/rasterio.libs")
+    return found
