@@ -23,9 +23,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "workers"), [("191_Hagen_Brae", 2), ("090_petermann", 64)])
+@pytest.mark.parametrize(("name", "workers", "most_mb"), [("191_Hagen_Brae", 2, 330), ("090_petermann", 64, 430)])
 def test_the_largest_regions_fit_in_memory_and_scratch_and_read_only_their_blocks(
-    name: str, workers: int, template: Path, tmp_path: Path
+    name: str, workers: int, most_mb: int, template: Path, tmp_path: Path
 ) -> None:
     region = _REGIONS[name]
     full_tiles.lay_tiles(template, region, tmp_path / "www")
@@ -48,6 +48,6 @@ def test_the_largest_regions_fit_in_memory_and_scratch_and_read_only_their_block
     assert product["usage"]["bytes_read"] == served <= 1.10 * needed
     # a run is at most one row of blocks, and a tile has eleven rows; few of them are cut in two
     assert requests <= 16 * len(region.tiles)
-    assert measured.peak_memory_mb <= 350
+    assert measured.peak_memory_mb <= most_mb
     assert abs(measured.document["usage"]["peak_memory_mb"] - measured.peak_memory_mb) <= 30
     assert measured.peak_scratch_mb <= 512
