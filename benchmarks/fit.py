@@ -25,7 +25,7 @@ from glacierctl.planning import speed
 SPEED = REPO / "src" / "glacierctl" / "planning" / "speed.py"
 SECONDS = ("START_S", "ACQUISITION_S", "MEGAPIXEL_S", "ZONE_MEGAPIXEL_S", "SERIAL_MEGAPIXEL_S")
 MEMORY = ("BASE_MEMORY_MB", "SIDE_MEMORY_MB", "WORKER_MEMORY_MB")
-_WORTH_IT = 0.01
+_WORTH_IT = 0.005
 """A constant that makes the mean relative error smaller by less than this is left at 0."""
 
 

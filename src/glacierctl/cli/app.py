@@ -144,7 +144,7 @@ def _asked_command(arguments: list[str]) -> str | None:
 
 
 def _show_wrong_usage(error: typer.TyperException, *, as_json: bool) -> None:
-    message = error.format_message()
+    message = error.format_message().replace(": Value error, ", ": ")  # whose words those are
     if type(error).__name__ == "NoArgsIsHelpError":  # typer names it so and exports it nowhere; its message is the help
         show.say(message)
         return

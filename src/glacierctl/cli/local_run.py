@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -20,6 +20,7 @@ from glacierctl.config import Settings
 from glacierctl.model import Failed, Outcome, Plan, Product, Skipped, Task, Usage
 from glacierctl.planning.tasks import run_id, tasks
 from glacierctl.processing.getters import HttpGetter, LocalGetter
+from glacierctl.processing.heap import give_back_heap
 from glacierctl.processing.lineage import combine_lineage
 from glacierctl.processing.process import Means, process
 from glacierctl.processing.transport import ReadPolicy, Transport
@@ -196,6 +197,14 @@ def _buckets_that_charge(todo: tuple[Task, ...]) -> set[str]:
         if source and source.requester_pays
     )
     return {source.href.removeprefix("s3://").partition("/")[0] for source in sources}
+
+
+def forget_peak_memory() -> None:
+    """Let a run count from here on: what the program did before is not its. Elsewhere than on Linux nothing happens."""
+    give_back_heap()
+    with suppress(OSError):  # a container may forbid it; then the peak is that of the whole program
+        # https://man7.org/linux/man-pages/man5/proc_pid_clear_refs.5.html
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_memory_mb() -> int:

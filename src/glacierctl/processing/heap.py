@@ -16,3 +16,13 @@ def share_heap() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)
+
+
+def give_back_heap() -> None:
+    """Hand memory that was freed back to the system, as far as the C library can.
+
+    https://man7.org/linux/man-pages/man3/malloc_trim.3.html; elsewhere than with glibc nothing happens.
+    """
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)
