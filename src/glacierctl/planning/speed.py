@@ -19,11 +19,11 @@ ZONE_MEGAPIXEL_S = 0.0179
 SERIAL_MEGAPIXEL_S = 0.0147
 """The same, of what more cores do not shorten."""
 
-BASE_MEMORY_MB = 135
+BASE_MEMORY_MB = 129
 """Libraries, and the chunks of one worker."""
 SIDE_MEMORY_MB = 10
 """A thousand pixels of the product's side: blocks in use at once, more the wider the region."""
-WORKER_MEMORY_MB = 0
+WORKER_MEMORY_MB = 10
 """Each worker beyond the first: its chunk, and what is fetched ahead for it."""
 
 SAFETY = 3.0
