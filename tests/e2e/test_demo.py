@@ -145,3 +145,11 @@ def test_a_place_that_cannot_be_written_to_is_one_plain_error(tmp_path: Path) ->
     assert "error: the made-up data cannot be written to" in ended.stderr
     assert "fix: " in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_the_memory_it_tells_of_is_the_run_s(first: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    """Drawing the scenes takes above 340 MB."""
+    ran, _ = first
+    told = re.search(r"(\d+) MB of memory at the peak", ran.stdout)
+    assert told
+    assert 100 <= int(told[1]) <= 290
