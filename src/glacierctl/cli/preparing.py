@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from glacierctl import __version__
+from glacierctl.choices import Service
 from glacierctl.cli import show
 from glacierctl.errors import UsageError
 
@@ -94,7 +95,8 @@ def _prepared(
     from glacierctl.planning.tasks import run_id
     from glacierctl.runs.submission import new_submission
 
-    run = run_id(plan, again=again, maker=_maker(target) if plan.request.options.overwrite else "")
+    maker = _maker(target) if plan.request.options.overwrite else ""
+    run = run_id(plan, service=Service.LAMBDA if target else Service.LOCAL, again=again, maker=maker)
     packed = pack(plan, previews, store.url, run, limits)
     page = new_submission(
         plan,
