@@ -110,6 +110,48 @@ def timeless(document: dict, output: Path) -> dict:
     return plain
 
 
+def test_its_ledger_is_like_that_of_any_run_here_and_overwriting_makes_all_anew_each_time(
+    place: Callable[..., Place], tmp_path: Path
+) -> None:
+    here = place([small.scene(tmp_path / "scenes", 3).item])
+    days = ("2024-07-01", "2024-07-31")
+    bare = json.loads(command.run(*here.words("out", "--json", days=days), cwd=tmp_path).stdout)
+    at = ("--output", str(tmp_path / "out"))
+    assert command.run("cancel", bare["run_id"], *at, cwd=tmp_path).code == 0
+    for path in (tmp_path / "out").rglob("sentinel2/**/*.json"):
+        path.unlink()
+    made = [
+        json.loads(
+            command.run(
+                *here.words("out", "--json", "--container", *flags, days=days), cwd=tmp_path, env=here.environment
+            ).stdout
+        )
+        for flags in ((), ("--overwrite",), ("--overwrite",))
+    ]
+    assert [one["total"]["products"] for one in made] == [1, 1, 1], "not called off, and not told that it exists"
+    assert made[0]["run_id"] == bare["run_id"]
+    assert len({one["run_id"] for one in made}) == 3
+    for one in made:
+        status = command.run("status", one["run_id"], "--json", *at, cwd=tmp_path)
+        assert (status.code, json.loads(status.stdout)["state"]) == (0, "ended"), status.stderr
+
+
+def test_a_bucket_is_written_to_by_the_container_itself(
+    place: Callable[..., Place], moto: moto_server.Moto, tmp_path: Path
+) -> None:
+    moto.s3().create_bucket(Bucket="results", CreateBucketConfiguration={"LocationConstraint": moto_server.AWS_REGION})
+    here = place([small.scene(tmp_path / "scenes", 3).item])
+    days = ("2024-07-01", "2024-07-31")
+    words = here.words("out", "--container", days=days)
+    words[words.index("--output") + 1] = "s3://results/there"
+    bare = command.run(*here.words("bare", days=days), cwd=tmp_path)
+    ran = command.run(*words, cwd=tmp_path, env=here.environment)
+    assert (bare.code, ran.code) == (0, 0), ran.stderr
+    found = moto.s3().list_objects_v2(Bucket="results", Prefix="there/sentinel2/")["Contents"]
+    made = {one["Key"].removeprefix("there/"): moto.s3().get_object(Bucket="results", Key=one["Key"]) for one in found}
+    assert {key: answer["Body"].read() for key, answer in made.items()} == products(tmp_path / "bare")
+
+
 def test_too_little_memory_is_a_failure_with_its_reason(
     place: Callable[..., Place], docker_engine: DockerEngine, tmp_path: Path
 ) -> None:

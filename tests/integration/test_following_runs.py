@@ -25,8 +25,10 @@ from glacierctl.cli.wait import InterruptedRunError, follow, seconds_left
 from glacierctl.errors import StoreError
 from glacierctl.model import Task
 from glacierctl.runs.events import key_event
+from glacierctl.runs.leases import LAPSE_S, take_lease
 from glacierctl.runs.ledger import Ledger
 from glacierctl.runs.reader import LedgerReader
+from glacierctl.runs.signs import HANDOVER
 from glacierctl.runs.state import LOST_S, RunState, State
 from glacierctl.storage import Entry, FolderStore
 from glacierctl.storage.s3 import S3Store
@@ -47,16 +49,19 @@ def here(tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def there(moto: Moto) -> Run:
-    """A run of three regions on Lambda, handed over."""
+def submitted(moto: Moto) -> Run:
+    """A run of three regions on Lambda, not handed over."""
     del moto
     version = deployed.deploy()
     store = S3Store(STORE, deployed.client("s3"))
-    ledger, tasks = begin(
-        store,
-        plan(regions=3, days=2),
-        binding=ledgers.BINDING.model_copy(update={"function": FUNCTION, "version": version}),
-    )
+    binding = ledgers.BINDING.model_copy(update={"function": FUNCTION, "version": version})
+    return begin(store, plan(regions=3, days=2), binding=binding)
+
+
+@pytest.fixture
+def there(submitted: Run) -> Run:
+    """The same, handed over."""
+    ledger, tasks = submitted
     for task in tasks:
         ledger.hand(task.task_id, 1)
     return ledger, tasks
@@ -181,6 +186,42 @@ def test_waiting_for_what_nobody_will_begin_ends(tmp_path: Path) -> None:
         Following(store, run).follow()
 
 
+def test_waiting_for_what_nobody_will_begin_ends_also_where_what_was_handed_over_is_lost(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    run = begin(store, plan(regions=3, days=2))
+    run[0].hand(run[1][0].task_id, 1)
+    reader = LedgerReader(store, run[0].run_id)
+    assert not reader.state().stuck, "what was handed over may be at work"
+    age(store, LOST_S + 60)
+    assert (reader.state().stuck, reader.state().settled) == (True, False)
+    with pytest.raises(InterruptedRunError, match="will not end by itself") as caught:
+        Following(store, run).follow()
+    assert caught.value.why == "2 of its 3 tasks are left, and nobody is at them"
+
+
+@pytest.mark.parametrize("silent_s", [LAPSE_S + 5, LOST_S + 60])
+def test_a_run_on_this_machine_that_was_killed_in_its_last_task_is_interrupted(
+    tmp_path: Path, glacierctl: Glacierctl, here: Run, silent_s: float
+) -> None:
+    ledger, tasks = here
+    store = FolderStore(tmp_path / "results")
+    for task in tasks[:2]:
+        report(ledger, task, "product", "product")
+    assert take_lease(store, ledger.run_id, HANDOVER)
+    assert take_lease(store, ledger.run_id, tasks[2].task_id)
+    assert not LedgerReader(store, ledger.run_id).state().interrupted, "it is at work"
+    age(store, silent_s)
+    status = glacierctl("status", ledger.run_id)
+    words = f"Interrupted: 1 of 3 tasks are left. Go on with: glacierctl resume {ledger.run_id}"
+    assert status.stdout.splitlines()[-1] == words
+    assert document(glacierctl("status", ledger.run_id, "--json"))["state"] == "interrupted"
+    waited = glacierctl("wait", ledger.run_id)
+    assert waited.code == 1
+    assert "will not end by itself" in waited.stderr
+    resumed = glacierctl("resume", ledger.run_id)
+    assert "SUCCEEDED 4 · FAILED 2" in resumed.stdout, "scenes of this run do not exist"
+
+
 def test_the_time_that_is_left_is_by_the_pace_so_far() -> None:
     assert seconds_left(10, 10, 100, 60) is None
     assert seconds_left(10, 40, 100, 60) == pytest.approx(120)
@@ -239,7 +280,7 @@ def test_cancel_is_told_once_and_kept(glacierctl: Glacierctl, there: Run) -> Non
     check_document("cancel", first)
     assert first["cancelled_before"] is False
     assert document(glacierctl("cancel", ledger.run_id, "--json"))["cancelled_before"] is True
-    assert ledger.is_cancelled()
+    assert ledger.called_off()
     state = document(glacierctl("status", ledger.run_id, "--json"))
     assert (state["state"], state["skipped_by_reason"]) == ("cancelled", {"cancelled": 4})
     assert glacierctl("wait", ledger.run_id).code == 0
@@ -266,10 +307,35 @@ def test_retry_begins_what_was_called_off_unless_only_failures_are_wanted(
     report(ledger, tasks[1], "product", "failed")
     glacierctl("cancel", ledger.run_id)
     assert document(glacierctl("retry", ledger.run_id, "--failed", "--json"))["handed_over"] == 1
-    glacierctl("cancel", ledger.run_id)
-    assert document(glacierctl("retry", ledger.run_id, "--region", "r002", "--json"))["handed_over"] == 1
+    assert deliveries(moto) == {"r001": 1}
+    status = glacierctl("status", ledger.run_id).stdout.splitlines()
+    assert status[0] == "SUCCEEDED 3 · FAILED 0 · SKIPPED 2 · PENDING 1"
+    assert status[-1].startswith("A part of the run was called off. Take that back with: glacierctl retry")
+    assert [ledger.is_cancelled(task.task_id) for task in tasks] == [False, False, True]
+    report(ledger, tasks[1], "product", "product")
+    waited = glacierctl("wait", ledger.run_id)
+    assert (waited.code, waited.stdout.splitlines()[0]) == (0, "SUCCEEDED 4 · FAILED 0 · SKIPPED 2")
+    assert glacierctl("retry", ledger.run_id, "--failed").stdout.startswith("Nothing to begin again")
+    assert document(glacierctl("retry", ledger.run_id, "--json"))["handed_over"] == 1
     assert deliveries(moto) == {"r001": 1, "r002": 1}
-    assert not ledger.is_cancelled()
+    assert ledger.called_off() is None
+
+
+def test_retry_of_one_region_leaves_the_others_called_off_also_where_they_were_never_handed_over(
+    glacierctl: Glacierctl, submitted: Run, moto: Moto
+) -> None:
+    ledger, tasks = submitted
+    ledger.hand(tasks[0].task_id, 1)
+    assert glacierctl("cancel", ledger.run_id).code == 0
+    assert document(glacierctl("retry", ledger.run_id, "--region", "r001", "--json"))["handed_over"] == 1
+    state = document(glacierctl("status", ledger.run_id, "--json"))
+    assert (state["state"], state["total"]["pending"], state["skipped_by_reason"]) == ("running", 2, {"cancelled": 4})
+    report(ledger, tasks[1], "product", "product")
+    assert glacierctl("wait", ledger.run_id).code == 0
+    refused = glacierctl("resume", ledger.run_id)
+    assert (refused.code, deliveries(moto)) == (2, {"r001": 1})
+    assert document(glacierctl("cancel", ledger.run_id, "--json"))["cancelled_before"] is False
+    assert document(glacierctl("cancel", ledger.run_id, "--json"))["cancelled_before"] is True
 
 
 def test_retry_takes_up_what_the_failure_queue_holds_of_this_run(
@@ -348,9 +414,10 @@ def test_lost_tasks_are_begun_again(tmp_path: Path, glacierctl: Glacierctl, here
     state = LedgerReader(store, here[0].run_id).state()
     assert state.counts()[State.LOST] == 6
     ran = glacierctl("retry", here[0].run_id)
-    assert "3 tasks" in ran.stdout
-    counts = LedgerReader(store, here[0].run_id).state().counts()
-    assert counts[State.FAILED] == 6, "their scenes do not exist"
+    assert "SUCCEEDED 0 · FAILED 6" in ran.stdout, "their scenes do not exist"
+    assert ran.code == 1
+    again = document(glacierctl("retry", here[0].run_id, "--json"), code=1)
+    check_document("status", again, counts=("skipped_by_reason",))
 
 
 @pytest.fixture
@@ -420,5 +487,6 @@ def test_a_run_on_this_machine_that_is_called_off_stops_at_its_next_acquisition(
     thread.join()
     assert made["state"] == "cancelled"
     assert made["total"]["succeeded"] in {1, 2}
-    assert document(glacierctl("retry", made["run_id"], "--output", "out", "--json"))["handed_over"] in {0, 1}
+    again = document(glacierctl("retry", made["run_id"], "--output", "out", "--json"))
+    assert again.get("handed_over") == 0 or again["state"] == "ended"
     assert document(glacierctl("status", made["run_id"], "--output", "out", "--json"))["total"]["succeeded"] == 2

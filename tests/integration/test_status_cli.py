@@ -63,7 +63,7 @@ def test_status_is_a_line_a_table_and_reasons(glacierctl: Glacierctl, folder_run
     assert rows[4].startswith("FAILED r001 S2A_MSIL2A_20240702T")
     assert rows[4].endswith(": it cannot be read: S3 says no")
     assert rows[5] == "Skipped: 1 cloud, 1 coverage."
-    assert rows[6] == f"Interrupted: 1 of 4 tasks were not begun. Go on with: glacierctl resume {folder_run}"
+    assert rows[6] == f"Interrupted: 1 of 4 tasks are left. Go on with: glacierctl resume {folder_run}"
 
 
 def test_status_is_one_document_too(glacierctl: Glacierctl, folder_run: str) -> None:

@@ -373,7 +373,7 @@ def test_lambda_that_refuses_leaves_a_run_that_resume_completes(
     assert ran.code == 1, ran.stdout
     (run_id,) = {key.split("/")[2] for key in keys()}
     stopped = glacierctl("status", run_id)
-    assert "Interrupted: 6 of 6 tasks were not begun" in stopped.stdout
+    assert "Interrupted: 6 of 6 tasks are left" in stopped.stdout
     waited = glacierctl("wait", run_id)
     assert waited.code == 1
     assert f"glacierctl resume {run_id}" in waited.stderr

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from glacierctl.aws.session import credentials_environment
 from glacierctl.cli.image_build import ensure_built
-from glacierctl.cli.local_run import LocalRun
+from glacierctl.cli.local_run import LocalRun, shown
 from glacierctl.cli.progress import Watcher, watch
 from glacierctl.config import ENVIRONMENT_PREFIX, Settings
 from glacierctl.errors import ImageError
@@ -25,6 +25,8 @@ from glacierctl.image.engine import Engine
 from glacierctl.model import Acquisition, Failed, Outcome, Plan, Task, Usage
 from glacierctl.planning.tasks import run_id, tasks
 from glacierctl.runs.ledger import Ledger, Report
+from glacierctl.runs.signs import HANDOVER
+from glacierctl.runs.submission import new_submission
 from glacierctl.storage import Store
 from glacierctl.storage.layout import reports_prefix
 
@@ -58,17 +60,22 @@ def execute(plan: Plan, store: Store, settings: Settings) -> LocalRun:
         ImageError: there is no engine, or the image cannot be built or started.
         StoreError: the ledger cannot be written.
     """
-    todo = tasks(plan, store.url)
-    ledger = Ledger(store, run_id(plan))
+    now = dt.datetime.now(dt.UTC)
+    # who makes all anew shall see what this image makes, not what an earlier try in the same folder has made
+    maker = f"container at {now.isoformat()}" if plan.request.options.overwrite else ""
+    todo = tasks(plan, store.url, maker=maker)
+    ledger = Ledger(store, run_id(plan, maker=maker))
     started = time.monotonic()
     done: list[_Done] = []
     if todo:
         with closing(Engine.connect()) as engine:
             context = build_context(settings.stack, settings.architecture)
             image = ensure_built(engine, context, settings.docker_network)
-            ledger.open(plan, todo)
+            ledger.open(plan, todo, new_submission(plan, todo, ledger.run_id, store.url, now))
+            ledger.go_on()
             container = partial(_container, engine, image.name, settings, _environment(settings))
-            with watch(sum(len(task.acquisitions) for task in todo)) as watcher:
+            acquisitions = sum(len(task.acquisitions) for task in todo)
+            with shown(store, ledger.run_id, HANDOVER), watch(acquisitions) as watcher:
                 done += [_carry_out(task, store, ledger, container, watcher) for task in todo]
     outcomes = tuple(outcome for one in done for outcome in one.outcomes)
     usage = sum((one.usage for one in outcomes), Usage()).model_copy(update={"seconds": time.monotonic() - started})
@@ -89,10 +96,15 @@ def _container(
         image,
         Limits(memory_mb=settings.memory_mb, ephemeral_mb=settings.ephemeral_storage_mb, timeout_s=_LONG_S),
         environment=environment,
-        mounts=[Mount(Path(task.store_url), task.store_url, writable=True), *_scene_mounts(task)],
+        mounts=[*_store_mounts(task), *_scene_mounts(task)],
         network=settings.docker_network,
         user=f"{os.getuid()}:{os.getgid()}",
     )
+
+
+def _store_mounts(task: Task) -> list[Mount]:
+    """The folder that products go to, at its own place; a bucket is written to over the network."""
+    return [Mount(Path(task.store_url), task.store_url, writable=True)] if _is_path(task.store_url) else []
 
 
 def _scene_mounts(task: Task) -> list[Mount]:

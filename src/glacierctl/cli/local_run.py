@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from glacierctl.processing.process import Means, process
 from glacierctl.processing.transport import ReadPolicy, Transport
 from glacierctl.runs.leases import beating, take_lease
 from glacierctl.runs.ledger import Ledger
+from glacierctl.runs.made_before import made_before
 from glacierctl.runs.signs import HANDOVER
 from glacierctl.runs.submission import new_submission
 from glacierctl.storage import Store
@@ -80,37 +81,43 @@ def execute(plan: Plan, store: Store, settings: Settings) -> LocalRun:
         now = dt.datetime.now(dt.UTC)
         ledger.open(plan, todo, new_submission(plan, todo, ledger.run_id, store.url, now))
         ledger.go_on()
-        with _shown(store, ledger.run_id, HANDOVER):
-            outcomes = _carry_out_all(todo, store, ledger, transport, settings)
+        with shown(store, ledger.run_id, HANDOVER):
+            outcomes = _carry_out_all(todo, store, ledger, transport, settings, goes_on=False)
     seconds = time.monotonic() - started
     usage = transport.usage.model_copy(update={"seconds": seconds})
     return LocalRun(ledger.run_id, store.url, tuple(outcomes), usage, _peak_memory_mb())
 
 
 def carry_out(todo: tuple[Task, ...], store: Store, ledger: Ledger, settings: Settings) -> None:
-    """Do tasks of a run whose ledger is open, and show how far it is. Ends early when the run is called off.
+    """Do tasks of a run whose ledger is open, and show how far it is.
+
+    What the run has made is left alone, also where existing products are made anew. What is called off is not begun.
 
     Raises:
         StoreError: the ledger cannot be written.
     """
-    _carry_out_all(todo, store, ledger, new_transport(todo, settings), settings)
+    _carry_out_all(todo, store, ledger, new_transport(todo, settings), settings, goes_on=True)
 
 
 def _carry_out_all(
-    todo: tuple[Task, ...], store: Store, ledger: Ledger, transport: Transport, settings: Settings
+    todo: tuple[Task, ...], store: Store, ledger: Ledger, transport: Transport, settings: Settings, *, goes_on: bool
 ) -> list[Outcome]:
+    """Do tasks one after the other; where the run goes on, what it made before is not made anew."""
     outcomes: list[Outcome] = []
     with _stop_on_interrupt(transport), watch(sum(len(task.acquisitions) for task in todo)) as watcher:
         for task in todo:
-            if ledger.is_cancelled():
-                break
-            with _shown(store, ledger.run_id, task.task_id):
-                outcomes += _carry_out(task, store, ledger, _means(transport, settings, watcher), watcher)
+            if ledger.is_cancelled(task.task_id):
+                continue
+            with shown(store, ledger.run_id, task.task_id):
+                means = _means(transport, settings, watcher)
+                if goes_on:
+                    means = replace(means, kept=made_before(task, ledger, store))
+                outcomes += _carry_out(task, store, ledger, means, watcher)
     return outcomes
 
 
 @contextmanager
-def _shown(store: Store, run_id: str, name: str) -> Iterator[None]:
+def shown(store: Store, run_id: str, name: str) -> Iterator[None]:
     """Let the ledger show that somebody is at work. Nothing is refused: what two do at once, they do the same."""
     lease = take_lease(store, run_id, name)
     with beating(lease) if lease else nullcontext():
@@ -160,7 +167,7 @@ def _carry_out(task: Task, store: Store, ledger: Ledger, means: Means, watcher: 
             for outcome in made:
                 outcomes.append(outcome)
                 watcher.ended(outcome)
-                if ledger.is_cancelled():
+                if ledger.is_cancelled(task.task_id):
                     break
     finally:
         ledger.report(task, outcomes, started_at, dt.datetime.now(dt.UTC))

@@ -13,7 +13,7 @@ from glacierctl.cli.log_report import report_document, show_report
 from glacierctl.cli.log_view import LogView, entry_document
 from glacierctl.cli.run_logs import EndOfRun, find_run_log, open_log
 from glacierctl.cli.since import SinceOption, read_since
-from glacierctl.cli.status import counts_line
+from glacierctl.cli.status import counts_line, notes
 from glacierctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -183,7 +183,9 @@ def _follow(asked: Asked, *, as_json: bool) -> None:
             view.show(asked.wanted.wanted(attribution.take(page)))
     view.show(asked.wanted.wanted(attribution.rest()))
     if end and end.state:
-        show.say(f"The run has ended: {counts_line(end.state)}")
+        show.say(f"{'It goes no further' if end.state.stuck else 'The run has ended'}: {counts_line(end.state)}")
+        for line in notes(end.state) if end.state.stuck else ():
+            show.say(line)
 
 
 def _never() -> bool:

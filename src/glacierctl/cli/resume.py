@@ -19,7 +19,8 @@ def resume(*, run: ledgers.RunArgument, output: ledgers.LedgerOption = None, as_
 
     settings = current_settings({"output": output})
     reader = ledgers.find_run(settings, run)
-    if reader.state().cancelled:
+    state = reader.state()
+    if state.cancelled and not state.not_begun:
         raise UsageError(
             f"the run {reader.run_id} was called off",
             why="whoever takes up a task of it would lay it down at once",

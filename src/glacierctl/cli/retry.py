@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glacierctl.choices import Service
 from glacierctl.cli import deployment, ledgers, show
 from glacierctl.errors import UsageError
 
@@ -47,7 +48,8 @@ def retry(
     """Begin again what failed, was lost or was called off.
 
     Products that exist are left alone. On Lambda the run stays with the version that it was submitted to; --memory
-    publishes that once more. What the failure queue holds of the run is begun again too, and taken out of it.
+    publishes that once more. What the failure queue holds of the run is begun again too, and taken out of it. A run on
+    this machine is carried on here; exits 1 then if any acquisition failed again.
 
     Examples:
       glacierctl retry 4f1d
@@ -64,7 +66,12 @@ def retry(
             "--memory says nothing about a run on this machine", why="it takes what it needs", hint="Leave it out."
         )
     count = _begin_again(reader, settings, memory, failed_only=failed, region=region)
-    _show(reader, count, as_json=as_json)
+    if count and reader.submission().service is Service.LOCAL:
+        from glacierctl.cli.wait import wait_for
+
+        wait_for(reader, as_json=as_json)
+    else:
+        _show(reader, count, as_json=as_json)
 
 
 def _begin_again(
@@ -79,7 +86,7 @@ def _begin_again(
         chosen = _choose(state, _failures(reader, settings), failed_only=failed_only, region=region)
         binding = _binding(reader, settings, memory) if chosen.tasks else None
         if chosen.tasks:
-            Ledger(reader.store, reader.run_id).go_on()
+            Ledger(reader.store, reader.run_id).go_on(without=_still_off(state, chosen))
             handed = {name: signs.handed for name, signs in names.tasks.items()}
             todo = [(reader.task(name), handed.get(name, 0) + 1) for name in chosen.tasks]
             deliver_all(reader, todo, settings, lease, binding)
@@ -104,6 +111,14 @@ def _choose(state: "RunState", failures: "tuple[Failure, ...]", *, failed_only: 
         lacking |= set(state.called_off)
     ids = tuple(task.task_id for task in state.submission.tasks if task.task_id in lacking & of_region)
     return Chosen(ids, tuple(one for one in failures if one.task_id in of_region))
+
+
+def _still_off(state: "RunState", chosen: Chosen) -> frozenset[str]:
+    """Tasks that were called off, have something to do yet, and are not begun again."""
+    from glacierctl.runs.state import State
+
+    open_ids = {*state.unfinished, *state.tasks_in({State.FAILED}), *state.called_off}
+    return state.off & open_ids - set(chosen.tasks)
 
 
 def _failures(reader: "LedgerReader", settings: "Settings") -> "tuple[Failure, ...]":

@@ -88,13 +88,13 @@ class EndOfRun:
 
     def __call__(self) -> bool:
         """Whether nothing more will happen unless somebody asks."""
-        if not self._settled() and self._looks % _LOOKS == 0:
+        if not self._is_over() and self._looks % _LOOKS == 0:
             try:
                 self.state = self._reader.state()
             except StoreError:
                 return False
         self._looks += 1
-        return self._settled()
+        return self._is_over()
 
-    def _settled(self) -> bool:
-        return self.state is not None and self.state.settled
+    def _is_over(self) -> bool:
+        return self.state is not None and (self.state.settled or self.state.stuck)

@@ -70,9 +70,11 @@ def state_document(state: "RunState") -> dict[str, Any]:
 
 def state_word(state: "RunState") -> str:
     """How the run stands as a whole: running, ended, interrupted or cancelled."""
-    if state.settled:
-        return "cancelled" if state.cancelled else "ended"
-    return "interrupted" if state.interrupted else "running"
+    if state.interrupted:
+        return "interrupted"
+    if not state.settled:
+        return "running"
+    return "cancelled" if state.cancelled else "ended"
 
 
 def notes(state: "RunState") -> list[str]:
@@ -91,13 +93,14 @@ def notes(state: "RunState") -> list[str]:
 
 def _advice(state: "RunState", *, failed: bool) -> list[str]:
     if state.interrupted:
-        missing = f"{len(state.not_handed)} of {len(state.submission.tasks)} tasks were not begun"
-        return [f"Interrupted: {missing}. Go on with: glacierctl resume {state.run_id}"]
+        left = f"{len(state.not_begun)} of {len(state.submission.tasks)} tasks are left"
+        return [f"Interrupted: {left}. Go on with: glacierctl resume {state.run_id}"]
     if state.settled and failed:
         return [f"Try these again with: glacierctl retry {state.run_id}"]
     if state.cancelled:
         again = f" Take that back with: glacierctl retry {state.run_id}" if state.called_off else ""
-        return [f"The run was called off.{again}"]
+        is_whole = len(state.off) == len(state.submission.tasks)
+        return [f"{'The run' if is_whole else 'A part of the run'} was called off.{again}"]
     return []
 
 

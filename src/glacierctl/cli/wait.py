@@ -82,7 +82,7 @@ def follow(
         sleep: waits so many.
 
     Raises:
-        InterruptedRunError: the rest of its tasks was never handed over, and nobody is at it.
+        InterruptedRunError: some of its tasks are left, and nobody is at it.
         StoreError: the store has not answered for half an hour, or not once.
     """
     began = clock()
@@ -90,9 +90,9 @@ def follow(
     pause_s, last_answer = _POLL_S, clock()
     while True:
         on_state(state, clock() - began)
+        _require_going_on(state)
         if state.settled:
             return state
-        _require_handed(state)
         sleep(pause_s)
         try:
             state, pause_s, last_answer = reader.state(), _POLL_S, clock()
@@ -110,19 +110,13 @@ def seconds_left(done_before: int, done: int, total: int, elapsed_s: float) -> f
     return elapsed_s / (done - done_before) * (total - done)
 
 
-def _require_handed(state: "RunState") -> None:
-    if state.interrupted and not _is_going_on(state):
+def _require_going_on(state: "RunState") -> None:
+    if state.stuck:
         raise InterruptedRunError(
             f"the run {state.run_id} will not end by itself",
-            why=f"{len(state.not_handed)} of its {len(state.submission.tasks)} tasks were never begun",
+            why=f"{len(state.not_begun)} of its {len(state.submission.tasks)} tasks are left, and nobody is at them",
             hint=f"Go on with: glacierctl resume {state.run_id}",
         )
-
-
-def _is_going_on(state: "RunState") -> bool:
-    """Whether what was handed over is still at work: then there is something to wait for."""
-    unfinished = set(state.unfinished)
-    return bool(unfinished - set(state.not_handed))
 
 
 class _Watcher(Protocol):

@@ -1,7 +1,7 @@
 """The ledger of a run: plan, tasks, and a report for each attempt at a task. It lies in the store, in the open."""
 
 import datetime as dt
-import json
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import ValidationError
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from glacierctl import __version__
 from glacierctl.errors import StoreError
 from glacierctl.model import Outcome, PathSafe, Plan, Task, UtcDatetime, Value
+from glacierctl.runs.called_off import CalledOff, read_mark
 from glacierctl.runs.submission import Binding, Submission
 from glacierctl.storage import Store
 from glacierctl.storage.layout import (
@@ -85,33 +86,47 @@ class Ledger:
         self._store.put_new(handed_key(self.run_id, task_id, number), content)
 
     def cancel(self, now: dt.datetime) -> bool:
-        """Call the run off; False if it was before.
+        """Call the whole run off; False if it was before.
 
         Raises:
             StoreError: the store cannot be written to.
         """
-        if self.is_cancelled():
+        before = self.called_off()
+        if before and before.tasks is None:
             return False
-        content = json.dumps({"cancelled_at": now.isoformat()}) + "\n"
-        self._store.put(cancelled_key(self.run_id), content.encode())
+        self._store.put(cancelled_key(self.run_id), _json(CalledOff(cancelled_at=now)))
         return True
 
-    def go_on(self) -> None:
+    def go_on(self, *, without: Collection[str] = ()) -> None:
         """Take back that the run was called off. The mark is emptied, since not everybody may delete.
+
+        Args:
+            without: tasks that stay called off.
 
         Raises:
             StoreError: the store cannot be written to.
         """
-        if self.is_cancelled():
-            self._store.put(cancelled_key(self.run_id), b"")
+        mark = self.called_off()
+        if mark:
+            rest = _json(mark.model_copy(update={"tasks": tuple(sorted(without))})) if without else b""
+            self._store.put(cancelled_key(self.run_id), rest)
 
-    def is_cancelled(self) -> bool:
-        """Whether the run was called off: a worker asks before each acquisition.
+    def called_off(self) -> CalledOff | None:
+        """What is called off; none if nothing is.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        return bool(self._store.get(cancelled_key(self.run_id)))
+        return read_mark(self._store.get(cancelled_key(self.run_id)))
+
+    def is_cancelled(self, task_id: str) -> bool:
+        """Whether a task is called off: a worker asks before each acquisition.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        mark = self.called_off()
+        return mark is not None and mark.holds(task_id)
 
     def report(self, task: Task, outcomes: list[Outcome], started_at: UtcDatetime, ended_at: UtcDatetime) -> Report:
         """Write down what an attempt came to, under the next free number.

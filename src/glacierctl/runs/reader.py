@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from glacierctl.errors import StoreError, UsageError
 from glacierctl.model import Outcome, Plan, Task, Value
-from glacierctl.runs.ledger import Report
+from glacierctl.runs.ledger import Ledger, Report
 from glacierctl.runs.signs import Names, read_names
 from glacierctl.runs.state import RunState, run_state
 from glacierctl.runs.submission import Submission
@@ -63,14 +63,17 @@ class LedgerReader:
         return self._submission
 
     def names(self) -> Names:
-        """What is in the ledger, by one listing.
+        """What is in the ledger: one listing, and of a run that was called off the mark that says so.
 
         Raises:
             StoreError: the store cannot be listed.
         """
         prefix = run_prefix(self.run_id)
         entries = list(self.store.listing(prefix))
-        return read_names(entries, prefix, self.store.now())
+        names = read_names(entries, prefix, self.store.now())
+        if names.marked:
+            names.called_off = Ledger(self.store, self.run_id).called_off()
+        return names
 
     def state(self) -> RunState:
         """How the run stands.

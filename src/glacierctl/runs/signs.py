@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from glacierctl.runs.called_off import CalledOff
 from glacierctl.runs.leases import Beat, lease_number
 from glacierctl.storage import Entry
 
@@ -48,8 +49,10 @@ class Names:
     """Signs of each task that there are any of, by its id."""
     handover: Beat | None = None
     """Of whoever hands tasks over."""
-    cancelled: bool = False
-    """Whether the run was called off."""
+    marked: bool = False
+    """Whether there is a mark that something was called off, to be read."""
+    called_off: CalledOff | None = None
+    """What that says."""
 
     def last_sign(self) -> dt.datetime | None:
         """The last sign of life of any task."""
@@ -69,7 +72,7 @@ def read_names(entries: Iterable[Entry], prefix: str, now: dt.datetime) -> Names
     for entry in entries:
         match entry.key.removeprefix(prefix).split("/"):
             case ["cancelled"]:
-                names.cancelled = entry.size > 0
+                names.marked = entry.size > 0
             case [_, _, name] if not PurePosixPath(name).stem.isdecimal():
                 continue  # somebody else's file
             case ["handed", task_id, _]:

@@ -65,7 +65,9 @@ class RunState:
     outcomes: tuple[Outcome, ...]
     """Of every attempt, in order of time."""
     cancelled: bool
-    """Whether it was called off."""
+    """Whether it was called off, or a part of it."""
+    off: frozenset[str]
+    """Tasks that are not to be begun, since they were called off."""
     not_handed: tuple[str, ...]
     """Tasks that nobody was told of yet."""
     handing_over: bool
@@ -80,8 +82,16 @@ class RunState:
 
     @property
     def interrupted(self) -> bool:
-        """Whether whoever handed over has stopped half-way: `resume` goes on."""
-        return bool(self.not_handed) and not self.handing_over and not self.cancelled
+        """Whether whoever handed over, or did it all on one's own machine, has stopped half-way: `resume` goes on."""
+        return bool(self.not_begun) and not self.handing_over
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it will not end by itself: it was interrupted, and nothing that was handed over is at work."""
+        if not self.interrupted:
+            return False
+        is_local = self.submission.service is Service.LOCAL
+        return is_local or not set(self.tasks_in({State.PENDING, State.RUNNING})) - set(self.not_handed)
 
     @property
     def unfinished(self) -> tuple[str, ...]:
@@ -92,11 +102,10 @@ class RunState:
     def not_begun(self) -> tuple[str, ...]:
         """Tasks that `resume` begins: those that nobody was told of; on one's own machine all that are unfinished.
 
-        None of a run that was called off: that has to be taken back first.
+        None that was called off: that has to be taken back first.
         """
-        if self.cancelled:
-            return ()
-        return self.unfinished if self.submission.service is Service.LOCAL else self.not_handed
+        left = self.unfinished if self.submission.service is Service.LOCAL else self.not_handed
+        return tuple(one for one in left if one not in self.off)
 
     @property
     def called_off(self) -> tuple[str, ...]:
@@ -135,7 +144,8 @@ def run_state(submission: Submission, names: Names, outcomes: Mapping[str, Seque
         submission=submission,
         acquisitions=(*(one for each in by_task for one in each), *map(_left_out, submission.left_out)),
         outcomes=tuple(one.outcome for one in ended),
-        cancelled=names.cancelled,
+        cancelled=names.called_off is not None,
+        off=frozenset(task.task_id for task in submission.tasks if judge.is_off(task)),
         not_handed=tuple(task.task_id for task in submission.tasks if task.task_id not in names.tasks),
         handing_over=bool(names.handover and names.handover.is_live),
         settled=all(judge.is_settled(task, each) for task, each in zip(submission.tasks, by_task, strict=True)),
@@ -183,6 +193,11 @@ class _Judge:
             return True
         return self._is_silent(signs.last(), RETRY_WAIT_S)
 
+    def is_off(self, task: PlannedTask) -> bool:
+        """Whether a task is called off."""
+        mark = self._names.called_off
+        return mark is not None and mark.holds(task.task_id)
+
     def _acquisition(self, task: PlannedTask, product: str, signs: list[Signs]) -> AcquisitionState:
         ended = [one for one in self._ended.get((task.region, product), []) if not _is_put_off(one.outcome)]
         last = ended[-1] if ended else None
@@ -195,7 +210,7 @@ class _Judge:
             return stands(State.RUNNING)
         if last and isinstance(last.outcome, Failed) and last.reported_at >= (signs[0].handed_at or last.reported_at):
             return stands(State.FAILED, last.outcome.what, last.outcome.why, last.outcome.hint)
-        if self._names.cancelled:
+        if self.is_off(task):
             return stands(State.SKIPPED, *_CANCELLED)
         return stands(State.LOST, *_LOST) if self._is_lost(signs) else stands(State.PENDING)
 

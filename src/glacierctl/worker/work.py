@@ -5,14 +5,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 
-from glacierctl.model import Failed, Outcome, Product, Skipped, Task
+from glacierctl.model import Failed, Outcome, Skipped, Task
 from glacierctl.processing.lineage import combine_lineage
 from glacierctl.processing.process import Means, process
 from glacierctl.runs.leases import Lease, beating, take_lease
 from glacierctl.runs.ledger import Ledger
+from glacierctl.runs.made_before import made_before
 from glacierctl.storage.interface import Store
-from glacierctl.storage.layout import products_prefix, submission_key
 from glacierctl.worker.log import Log
 
 _NAMED = 3
@@ -94,7 +95,8 @@ def carry_out(
     """
     with _sole_worker(task, store, means, log, sleep) as lease:
         ledger = Ledger(store, task.run_id)
-        means = replace(means, is_cancelled=ledger.is_cancelled, kept=_made_before(task, ledger, store))
+        is_cancelled, kept = partial(ledger.is_cancelled, task.task_id), made_before(task, ledger, store)
+        means = replace(means, is_cancelled=is_cancelled, kept=kept)
         started_at = now()
         outcomes: list[Outcome] = []
         log.info("begin", acquisitions=len(task.acquisitions), products=[one.product for one in task.acquisitions])
@@ -130,25 +132,6 @@ def _sole_worker(task: Task, store: Store, means: Means, log: Log, sleep: Callab
         sleep(_WAIT_S)
     with beating(lease):
         yield lease
-
-
-def _made_before(task: Task, ledger: Ledger, store: Store) -> frozenset[str]:
-    """Products of earlier attempts; only where existing ones are made anew must they be told from older ones.
-
-    Reports name them. A worker that was killed wrote none: what it made is newer than the run's first page.
-    """
-    if not task.options.overwrite:
-        return frozenset()
-    outcomes = (outcome for report in ledger.reports(task.task_id) for outcome in report.outcomes)
-    reported = {outcome.product for outcome in outcomes if isinstance(outcome, Product)}
-    begun = next(store.listing(submission_key(task.run_id)), None)
-    if begun is None:
-        return frozenset(reported)
-    folder = products_prefix(task.satellite, task.region.name)
-    items = (
-        entry for entry in store.listing(folder) if entry.key.endswith(".json") and entry.modified > begun.modified
-    )
-    return frozenset(reported.union(entry.key.removeprefix(folder).removesuffix(".json") for entry in items))
 
 
 def _require_held(lease: Lease, task: Task, done: int) -> None:
