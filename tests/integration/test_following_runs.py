@@ -468,6 +468,31 @@ def test_a_run_on_this_machine_that_was_interrupted_is_resumed(
     assert made["total"]["succeeded"] == 2
 
 
+def test_a_run_on_this_machine_that_makes_all_anew_keeps_what_it_has_made_when_it_is_resumed(
+    glacierctl: Glacierctl, small_run: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def files() -> dict[str, int]:
+        return {path.name: path.stat().st_ino for path in sorted((tmp_path / "out").glob("sentinel2/*/*/*.tif"))}
+
+    assert glacierctl(*small_run, "--output", "out").code == 0
+    before = files()
+    with monkeypatch.context() as broken:
+        broken.setattr("glacierctl.cli.progress._Lines.ended", _interrupt)
+        assert glacierctl(*small_run, "--output", "out", "--overwrite").code == 130
+    stopped = files()
+    (made,) = [name for name in before if stopped[name] != before[name]]
+    (run_id,) = [
+        one for one in FolderStore(tmp_path / "out").folders("runs/") if "SUCCEEDED 1" in status(one, tmp_path)
+    ]
+    assert document(glacierctl("resume", run_id, "--output", "out", "--json"))["total"]["succeeded"] == 2
+    resumed = files()
+    assert [name for name in before if resumed[name] != stopped[name]] == [name for name in before if name != made]
+
+
+def status(run_id: str, folder: Path) -> str:
+    return run_inside("status", run_id, "--output", "out", cwd=folder).stdout
+
+
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 

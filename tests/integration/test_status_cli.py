@@ -91,6 +91,19 @@ def test_runs_are_listed_and_shown(glacierctl: Glacierctl, folder_run: str) -> N
     assert "8 in 4 tasks" in facts
 
 
+def test_a_ledger_that_is_not_understood_hides_no_other(
+    glacierctl: Glacierctl, folder_run: str, tmp_path: Path
+) -> None:
+    page = tmp_path / "results" / "runs" / folder_run / "submission.json"
+    other = tmp_path / "results" / "runs" / "20240601-20240630-landsat-0123456789ab" / "submission.json"
+    other.parent.mkdir()
+    other.write_text(json.dumps({**json.loads(page.read_text()), "of_next_year": 1}))
+    ran = glacierctl("runs", "list", "--json", "--output", "results")
+    assert [one["run_id"] for one in document(ran)["runs"]] == [folder_run]
+    assert "20240601-20240630-landsat-0123456789ab is left out" in ran.stderr
+    assert "of_next_year" in ran.stderr
+
+
 def test_no_runs_yet_is_no_failure(glacierctl: Glacierctl) -> None:
     ran = glacierctl("runs", "list", "--output", "nowhere")
     assert (ran.code, ran.stdout) == (0, "There are no runs yet.\n")

@@ -210,6 +210,21 @@ def test_to_overwrite_again_is_another_run_once_another_version_is_live(
     assert [one["qualifier"] for one in moto.accepted()] == [first_version] * 6 + [second_version] * 6
 
 
+def test_the_same_work_on_this_machine_and_on_lambda_are_two_runs(
+    glacierctl: Glacierctl, asked: tuple[str, ...], moto: Moto
+) -> None:
+    deployed.deploy()
+    tried = json.loads(glacierctl("run-local", *asked[1:], "--json").stdout)["run_id"]
+    submitted = glacierctl(*asked).stdout.strip()
+    assert glacierctl("cancel", submitted).code == 0
+    standing = {run: document(glacierctl("status", run, "--json")) for run in (tried, submitted)}
+    assert [(one["service"], one["state"]) for one in standing.values()] == [
+        ("local", "ended"),
+        ("lambda", "cancelled"),
+    ]
+    assert len(moto.accepted()) == 6
+
+
 def test_what_exists_is_left_out(glacierctl: Glacierctl, asked: tuple[str, ...], moto: Moto) -> None:
     deployed.deploy()
     key = product_key(Satellite.SENTINEL2, "r002", "S2A_MSIL2A_20240704T145700_N0510_R025", "json")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from glacierctl.config import Settings
     from glacierctl.runs.reader import LedgerReader
+    from glacierctl.runs.submission import Submission
     from glacierctl.storage import Store
 
 _NAMED = 5
@@ -88,6 +89,23 @@ def known_runs(settings: "Settings") -> "Iterator[LedgerReader]":
             if not any_found:
                 raise
             show.say(f"Runs on AWS are not shown: {error.why}.")
+
+
+def first_page(reader: "LedgerReader") -> "Submission | None":
+    """What a run among others began with; why there is nothing is said, for the others are shown all the same.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    from glacierctl.runs.reader import LedgerError
+
+    try:
+        return reader.submission()
+    except UsageError:
+        show.say(f"{reader.run_id} in {reader.store.url} has not begun; submit it again.")
+    except LedgerError as error:
+        show.say(f"{reader.run_id} is left out: {error}.")
+    return None
 
 
 @contextmanager

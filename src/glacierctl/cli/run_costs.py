@@ -143,7 +143,8 @@ def _begun(settings: "Settings") -> "dict[LedgerReader, Submission]":
     """First pages of all known runs that have begun."""
 
     def read(reader: "LedgerReader") -> "tuple[LedgerReader, Submission] | None":
-        return (reader, reader.submission()) if reader.has_begun() else None
+        page = ledgers.first_page(reader)
+        return (reader, page) if page else None
 
     with ThreadPoolExecutor(_READERS) as pool:
         return dict(filter(None, pool.map(read, ledgers.known_runs(settings))))

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from glacierctl.cli import ledgers, show
 from glacierctl.cli.help import add_command, new_app
 from glacierctl.cli.table import Column
-from glacierctl.errors import UsageError
 
 if TYPE_CHECKING:
     from glacierctl.runs.submission import Submission
@@ -31,12 +30,8 @@ def list_runs(*, output: ledgers.LedgerOption = None, as_json: show.Json = False
     """
     from glacierctl.config import current_settings
 
-    pages = []
-    for reader in ledgers.known_runs(current_settings({"output": output})):
-        try:
-            pages.append(reader.submission())
-        except UsageError:
-            show.say(f"{reader.run_id} in {reader.store.url} has not begun; submit it again.")
+    known = ledgers.known_runs(current_settings({"output": output}))
+    pages = [page for reader in known if (page := ledgers.first_page(reader))]
     pages.sort(key=lambda page: (page.submitted_at, page.run_id), reverse=True)
     if as_json:
         show.print_json({"runs": [_summary_document(page) for page in pages]})

@@ -23,6 +23,10 @@ _READERS = 16
 """Threads that read reports: a store far away takes a moment for each."""
 
 
+class LedgerError(StoreError):
+    """A page of a ledger is not understood; other ledgers may be."""
+
+
 class LedgerReader:
     """Reads the ledger of one run."""
 
@@ -49,6 +53,7 @@ class LedgerReader:
 
         Raises:
             UsageError: there is no such run, or it never began.
+            LedgerError: its first page is not understood.
             StoreError: the ledger cannot be read.
         """
         if self._submission is None:
@@ -147,7 +152,7 @@ def _validated(kind: type[_Kind], content: bytes, key: str, store: Store) -> _Ki
         return kind.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise StoreError(
+        raise LedgerError(
             f"{key} in {store.url} is not understood",
             why=f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}",
             hint="It was written by another version of glacierctl: use that one, or submit again.",
