@@ -286,6 +286,16 @@ def test_cancel_is_told_once_and_kept(glacierctl: Glacierctl, there: Run) -> Non
     assert glacierctl("wait", ledger.run_id).code == 0
 
 
+def test_a_run_that_has_ended_is_not_called_off(glacierctl: Glacierctl, there: Run) -> None:
+    ledger, tasks = there
+    for task in tasks:
+        report(ledger, task, "product", "product")
+    made = document(glacierctl("cancel", ledger.run_id, "--json"))
+    check_document("cancel", made)
+    assert (made["cancelled_before"], made["has_ended"], ledger.called_off()) == (False, True, None)
+    assert "there is nothing to call off" in glacierctl("cancel", ledger.run_id).stdout
+
+
 def test_retry_begins_what_failed_and_nothing_else(glacierctl: Glacierctl, there: Run, moto: Moto) -> None:
     ledger, tasks = there
     report(ledger, tasks[0], "product", "product")

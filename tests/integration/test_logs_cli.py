@@ -60,6 +60,8 @@ def run(_moto_server: Moto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(name, value)
     binding = ledgers.BINDING.model_copy(update={"function": f"worker-{uuid.uuid4().hex}"})
     ledger, tasks = ledgers.begin(FolderStore(tmp_path / "results"), ledgers.plan(regions=2, days=1), binding=binding)
+    for task in tasks:
+        ledger.hand(task.task_id, 1)
     begun = Begun(_moto_server.url, connect("us-west-2", Patience()), binding.function, ledger, tasks)
     begun.aws.logs.create_log_group(logGroupName=begun.group)
     return begun
@@ -231,6 +233,19 @@ def test_following_shows_every_line_once_under_throttling_and_ends_with_the_run(
     assert set(found.values()) == {1}
     assert found.keys() == {text.rstrip("\n") for one in (first, *later) for _, text in one.written}
     assert throttle.refused > 5
+
+
+def test_following_a_run_that_nobody_is_at_ends_and_says_what_to_do(
+    glacierctl: Glacierctl, run: Begun, tmp_path: Path
+) -> None:
+    for path in (tmp_path / "results" / "runs" / run.id / "handed").rglob("*.json"):
+        path.unlink()
+    ran = glacierctl("logs", run.id, "--follow")
+    assert ran.code == 0
+    assert ran.stderr.splitlines() == [
+        "It goes no further: SUCCEEDED 0 · FAILED 0 · PENDING 2",
+        f"Interrupted: 2 of 2 tasks are left. Go on with: glacierctl resume {run.id}",
+    ]
 
 
 def test_following_all_that_a_function_does_ends_with_ctrl_c(run: Begun, tmp_path: Path) -> None:

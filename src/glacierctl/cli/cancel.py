@@ -9,7 +9,7 @@ def cancel(*, run: ledgers.RunArgument, output: ledgers.LedgerOption = None, as_
     """Call a run off.
 
     What has not begun will not begin; workers stop at their next acquisition. What was made stays. `glacierctl retry`
-    takes it back.
+    takes it back. A run that has ended is left as it is.
 
     Examples:
       glacierctl cancel 4f1d
@@ -18,10 +18,14 @@ def cancel(*, run: ledgers.RunArgument, output: ledgers.LedgerOption = None, as_
     from glacierctl.runs.ledger import Ledger
 
     reader = ledgers.find_run(current_settings({"output": output}), run)
-    reader.submission()
-    is_new = Ledger(reader.store, reader.run_id).cancel(dt.datetime.now(dt.UTC))
+    state = reader.state()
+    has_ended = state.settled and not state.interrupted and not state.cancelled
+    is_new = not has_ended and Ledger(reader.store, reader.run_id).cancel(dt.datetime.now(dt.UTC))
     if as_json:
-        show.print_json({"run_id": reader.run_id, "cancelled_before": not is_new})
+        before = not is_new and not has_ended
+        show.print_json({"run_id": reader.run_id, "cancelled_before": before, "has_ended": has_ended})
+    elif has_ended:
+        show.print_line(f"The run {reader.run_id} has ended: there is nothing to call off.")
     elif is_new:
         show.print_line(f"The run {reader.run_id} is called off; workers stop at their next acquisition.")
     else:
