@@ -1,5 +1,6 @@
 """The folder store: whole files or none, and nothing left of those that were killed while writing."""
 
+import errno
 import multiprocessing
 import os
 import resource
@@ -34,6 +35,18 @@ def test_what_is_put_is_there_whole_and_can_be_replaced(tmp_path: Path) -> None:
     assert unfinished(store.root) == []
 
 
+@pytest.fixture(params=["links", "no links"])
+def _disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With links, and without them as FAT and exFAT are."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if request.param == "no links":
+        monkeypatch.setattr("glacierctl.storage.folder.os.link", refuse)
+
+
+@pytest.mark.usefixtures("_disk")
 def test_a_new_key_is_put_once(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     assert store.put_new("a/b.json", b"one") is True
@@ -42,6 +55,7 @@ def test_a_new_key_is_put_once(tmp_path: Path) -> None:
     assert unfinished(tmp_path) == []
 
 
+@pytest.mark.usefixtures("_disk")
 def test_of_many_that_put_a_new_key_at_once_one_succeeds(tmp_path: Path) -> None:
     stores = [FolderStore(tmp_path) for _ in range(8)]
     barrier, won = threading.Barrier(8), []

@@ -1,6 +1,8 @@
 """A store in a folder of this machine."""
 
 import datetime as dt
+import errno
+import fcntl
 import os
 import shutil
 import time
@@ -15,6 +17,8 @@ from glacierctl.storage.interface import Entry
 
 _UNFINISHED = ".unfinished"
 """Folder for files that are still being written. On the same file system, so that a rename is atomic."""
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
+"""What systems say on a disk that knows no links: FAT, exFAT and some network shares."""
 _PIECE = 1 << 20
 """Bytes read at once."""
 
@@ -66,14 +70,9 @@ class FolderStore:
         """See `Store.put_new`."""
         try:
             with self._written_aside(content) as unfinished:
-                path = self._prepare(key)
-                try:
-                    os.link(unfinished, path)
-                except FileExistsError:
-                    return False
+                return _take_name(unfinished, self._prepare(key))
         except OSError as error:
             raise self._refusal(key, error) from error
-        return True
 
     def delete(self, key: str) -> None:
         """See `Store.delete`."""
@@ -167,6 +166,33 @@ class FolderStore:
             why=f"{error.strerror or error}",
             hint="Check that the folder exists, is yours to write to and has room, or name another with --output.",
         )
+
+
+def _take_name(unfinished: Path, path: Path) -> bool:
+    """Give a file its name; False if there is one of that name."""
+    try:
+        os.link(unfinished, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _take_name_by_lock(unfinished, path)
+    return True
+
+
+def _take_name_by_lock(unfinished: Path, path: Path) -> bool:
+    """The same on a disk without links: only who holds the folder of unfinished files takes a name."""
+    folder = os.open(unfinished.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # without locks either, two that come at the same moment may both think to be the first
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        if path.exists():
+            return False
+        unfinished.replace(path)
+        return True
+    finally:
+        os.close(folder)
 
 
 def _holds_a_file(folder: Path) -> bool:
