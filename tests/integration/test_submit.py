@@ -171,7 +171,7 @@ def test_what_was_called_off_before_it_was_handed_over_is_not_handed_over(
     assert deliveries(moto) == {f"r{number:03}": 1 for number in range(6)}
 
 
-def _interrupt(*_: object) -> None:
+def _interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -279,6 +279,20 @@ def test_throttled_invocations_are_repeated_until_all_are_taken(
     moto.wish(throttles=9)
     assert document(glacierctl(*asked, "--json"))["handed_over"] == 6
     assert deliveries(moto) == {f"r{number:03}": 1 for number in range(6)}
+
+
+def test_ctrl_c_while_lambda_throttles_leaves_the_rest_to_resume(
+    glacierctl: Glacierctl, asked: tuple[str, ...], moto: Moto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed.deploy()
+    moto.wish(throttles=1_000_000)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr("glacierctl.runs.handover.wait", _interrupt)
+        assert glacierctl(*asked).code == 130
+    moto.wish(throttles=0)
+    assert moto.accepted() == []
+    run_id = keys()[0].split("/")[2]
+    assert glacierctl("resume", run_id).stdout == "Handed over 6 tasks; 0 had been before.\n"
 
 
 def test_an_event_above_the_limit_goes_by_its_key(

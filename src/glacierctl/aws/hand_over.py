@@ -89,20 +89,17 @@ def target(aws: Aws, function: str, version: str) -> Target:
 class Pace:
     """How fast Lambda may be asked, shared by all threads: after a refusal all of them pause, ever longer."""
 
-    def __init__(
-        self, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._sleep = sleep
         self._lock = threading.Lock()
         self._pause_s = 0.0
         self._not_before = 0.0
 
-    def wait(self) -> None:
-        """Until Lambda may be asked again; not all threads at the same moment."""
+    def wait(self, stop: threading.Event) -> None:
+        """Until Lambda may be asked again, not all threads at the same moment; or until `stop`."""
         pause_s = self._not_before - self._clock()
         if pause_s > 0:
-            self._sleep(pause_s * random.uniform(1, 1.3))  # noqa: S311 (jitter, no secret)
+            stop.wait(pause_s * random.uniform(1, 1.3))  # noqa: S311 (jitter, no secret)
 
     def slow_down(self) -> None:
         """Lambda refused."""
@@ -136,15 +133,17 @@ class Invoker:
         self._pace = pace or Pace(clock=clock)
         self._clock = clock
 
-    def __call__(self, event: bytes) -> None:
-        """Hand over one event; Lambda has it when this returns.
+    def __call__(self, event: bytes, stop: threading.Event) -> bool:
+        """Hand over one event; whether Lambda has it. It has not if `stop` is set before it takes it.
 
         Raises:
             AwsError: Lambda refuses it, or goes on being busy or unreachable.
         """
         until = self._clock() + _PATIENCE_S
         while True:
-            self._pace.wait()
+            self._pace.wait(stop)
+            if stop.is_set():
+                return False
             try:
                 self._invoke(event)
             except AwsError as error:
@@ -153,7 +152,7 @@ class Invoker:
                 self._pace.slow_down()
             else:
                 self._pace.speed_up()
-                return
+                return True
 
     def _invoke(self, event: bytes) -> None:
         with talking_about(f"version {self._version} of the function {self._function}"):

@@ -9,7 +9,7 @@ from glacierctl.cli import show
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from glacierctl.aws.hand_over import Target
+    from glacierctl.aws.hand_over import Invoker, Target
     from glacierctl.config import Settings
     from glacierctl.model import Task
     from glacierctl.runs.leases import Lease
@@ -84,7 +84,7 @@ def deliver_all(
         hand_over(todo, ledger, deliver, lease, binding=binding, on_handed=on_handed)
 
 
-def invoker(binding: "Binding", settings: "Settings") -> "Callable[[bytes], None]":
+def invoker(binding: "Binding", settings: "Settings") -> "Invoker":
     """Hands events to the version that a run is bound to, and to no other."""
     from glacierctl.aws.hand_over import Invoker, invoking_client
     from glacierctl.aws.session import Patience, connect

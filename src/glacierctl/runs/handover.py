@@ -44,7 +44,7 @@ def handover_lease(store: Store, run_id: str) -> Iterator[Lease]:
 def hand_over(
     tasks: Iterable[tuple[Task, int]],
     ledger: Ledger,
-    deliver: Callable[[bytes], None],
+    deliver: Callable[[bytes, threading.Event], bool],
     lease: Lease,
     *,
     binding: Binding | None = None,
@@ -57,7 +57,8 @@ def hand_over(
     Args:
         tasks: each with the number of times that it will have been handed over.
         ledger: of the run; the tasks are in it.
-        deliver: hands an event to the service, and returns when the service has it.
+        deliver: hands an event to the service, and tells whether the service has it. It gives up as soon as
+            the flag that it is given, too, is set.
         lease: held; when it is lost nothing more is delivered.
         binding: the version of a function that `deliver` hands to, to be noted.
         on_handed: told after each.
@@ -74,7 +75,8 @@ def hand_over(
         if not lease.is_held:
             raise _lease_lost(ledger.run_id)
         try:
-            deliver(event_of(task))
+            if not deliver(event_of(task), stop):
+                return
             ledger.hand(task.task_id, number, binding)
         except GlacierctlError:
             stop.set()
@@ -82,11 +84,11 @@ def hand_over(
         on_handed()
 
     with ThreadPoolExecutor(THREADS) as pool:
-        futures = [pool.submit(hand, *one) for one in tasks]
         try:
+            futures = [pool.submit(hand, *one) for one in tasks]
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
-            stop.set()  # at Ctrl-C, what is not under way is left to whoever goes on
+            stop.set()  # at Ctrl-C, what the service does not have yet is left to whoever goes on
     for future in futures:
         future.result()
 
