@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from rich.console import Console
-from tests.support import deployed, ledgers, small
+from tests.support import deployed, ledgers, small, wire
 from tests.support.command import Ran, run_inside
 from tests.support.deployed import FUNCTION, STORE
 from tests.support.items import write_static_catalog
@@ -42,6 +44,12 @@ def glacierctl(tmp_path: Path) -> Glacierctl:
     return functools.partial(run_inside, cwd=tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The made-up queue is where it is asked for."""
+    monkeypatch.setattr("glacierctl.aws.failures._WAIT_S", 0)
+
+
 @pytest.fixture
 def here(tmp_path: Path) -> Run:
     """A run of three regions on this machine, in the folder where commands look by themselves; not begun."""
@@ -52,19 +60,27 @@ def here(tmp_path: Path) -> Run:
 def submitted(moto: Moto) -> Run:
     """A run of three regions on Lambda, not handed over."""
     del moto
-    version = deployed.deploy()
-    store = S3Store(STORE, deployed.client("s3"))
-    binding = ledgers.BINDING.model_copy(update={"function": FUNCTION, "version": version})
-    return begin(store, plan(regions=3, days=2), binding=binding)
+    return begun_on_lambda(deployed.deploy(), regions=3)
 
 
 @pytest.fixture
 def there(submitted: Run) -> Run:
     """The same, handed over."""
-    ledger, tasks = submitted
+    return handed_over(submitted)
+
+
+def begun_on_lambda(version: str, *, regions: int) -> Run:
+    """A run of so many regions on a version of the function."""
+    store = S3Store(STORE, deployed.client("s3"))
+    binding = ledgers.BINDING.model_copy(update={"function": FUNCTION, "version": version})
+    return begin(store, plan(regions=regions, days=2), binding=binding)
+
+
+def handed_over(run: Run) -> Run:
+    ledger, tasks = run
     for task in tasks:
         ledger.hand(task.task_id, 1)
-    return ledger, tasks
+    return run
 
 
 def document(ran: Ran, code: int = 0) -> dict[str, Any]:
@@ -360,6 +376,96 @@ def test_retry_takes_up_what_the_failure_queue_holds_of_this_run(
     assert document(glacierctl("retry", ledger.run_id, "--json"))["handed_over"] == 2
     assert deliveries(moto) == {"r000": 1, "r001": 1}
     assert deployed.messages() == 2, "what is not of this run stays"
+
+
+def fail(*tasks: Task) -> None:
+    """Let the failure queue tell of these tasks."""
+    for task in tasks:
+        deployed.report_failure(json.loads(task.model_dump_json(by_alias=True)))
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, refused: str, *, after: int = 0) -> None:
+    """Let AWS refuse an operation, after it was done so often."""
+    make_call, left = BaseClient._make_api_call, iter(range(after))
+
+    def call(self: Any, operation: str, params: dict[str, Any]) -> Any:
+        if operation == refused and next(left, None) is None:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
+        return make_call(self, operation, params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+
+
+def test_failures_of_one_run_are_seen_right_after_another_was_retried(
+    glacierctl: Glacierctl, there: Run, moto: Moto
+) -> None:
+    other, others = handed_over(begun_on_lambda("1", regions=2))
+    fail(there[1][0], *others, *others)
+    assert document(glacierctl("retry", there[0].run_id, "--json"))["handed_over"] == 1
+    assert document(glacierctl("retry", other.run_id, "--json"))["handed_over"] == 2
+    assert deliveries(moto) == {"r000": 2, "r001": 1}
+    assert deployed.messages() == 0
+
+
+def test_failures_of_one_region_are_seen_right_after_another_was_retried(
+    glacierctl: Glacierctl, there: Run, moto: Moto
+) -> None:
+    ledger, tasks = there
+    fail(*tasks)
+    for number, region in enumerate(("r001", "r002", "r000")):
+        assert document(glacierctl("retry", ledger.run_id, "--region", region, "--json"))["handed_over"] == 1
+        assert deployed.messages() == 2 - number
+    assert deliveries(moto) == {"r000": 1, "r001": 1, "r002": 1}
+
+
+def test_failures_are_seen_right_after_they_could_not_all_be_read(
+    glacierctl: Glacierctl, there: Run, moto: Moto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, tasks = there
+    fail(*tasks)
+    with monkeypatch.context() as broken:
+        refuse(broken, "ReceiveMessage", after=1)
+        ran = glacierctl("retry", ledger.run_id)
+        assert "The failure queue is left alone" in ran.stderr
+    assert document(glacierctl("retry", ledger.run_id, "--json"))["handed_over"] == 3
+    assert deliveries(moto) == {"r000": 1, "r001": 1, "r002": 1}
+
+
+@pytest.mark.parametrize("broken", ["glacierctl.cli.handing.deliver_all", "glacierctl.aws.failures._failures"])
+def test_failures_are_seen_right_after_a_retry_that_broke_off(
+    glacierctl: Glacierctl, there: Run, moto: Moto, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    ledger, tasks = there
+    fail(*tasks)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(broken, _interrupt)
+        assert glacierctl("retry", ledger.run_id).code == 130
+    assert document(glacierctl("retry", ledger.run_id, "--json"))["handed_over"] == 3
+    assert deliveries(moto) == {"r000": 1, "r001": 1, "r002": 1}
+    assert deployed.messages() == 0
+
+
+def test_a_queue_that_comes_round_again_while_it_is_read_is_read_once(
+    glacierctl: Glacierctl, there: Run, moto: Moto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, tasks = there
+    fail(*tasks)
+    monkeypatch.setattr("glacierctl.aws.failures._HIDDEN_S", 0)
+    with wire.watched() as watched:
+        assert document(glacierctl("retry", ledger.run_id, "--json"))["handed_over"] == 3
+    assert watched.counts["ReceiveMessage"] == 2
+    assert deliveries(moto) == {"r000": 1, "r001": 1, "r002": 1}
+    assert deployed.messages() == 0
+
+
+def test_who_may_not_show_messages_again_can_retry_all_the_same(
+    glacierctl: Glacierctl, there: Run, moto: Moto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, tasks = there
+    fail(tasks[0], tasks[0].model_copy(update={"run_id": "another"}))
+    refuse(monkeypatch, "ChangeMessageVisibilityBatch")
+    assert document(glacierctl("retry", ledger.run_id, "--json"))["handed_over"] == 1
+    assert deliveries(moto) == {"r000": 1}
 
 
 def test_retry_without_a_failure_queue_goes_on(glacierctl: Glacierctl, there: Run, moto: Moto) -> None:

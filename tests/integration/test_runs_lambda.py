@@ -204,6 +204,7 @@ def test_the_submitter_s_policy_suffices(
 ) -> None:
     del moto
     deployed.deploy()
+    deployed.report_failure({"surprise": 1})
     policy = json.loads(json.dumps(roles.submitter(NAMES)))
     judged: dict[tuple[str, str], str] = {}
     make_call = BaseClient._make_api_call
@@ -221,7 +222,8 @@ def test_the_submitter_s_policy_suffices(
     del judged["sts:GetCallerIdentity", "*"]
     assert {action for action, _ in judged} == {
         "lambda:GetAlias", "lambda:GetFunctionConfiguration", "lambda:InvokeFunction",
-        "s3:GetObject", "s3:ListBucket", "s3:PutObject", "sqs:GetQueueUrl", "sqs:ReceiveMessage",
+        "s3:GetObject", "s3:ListBucket", "s3:PutObject",
+        "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:ReceiveMessage",
     }  # fmt: skip
     assert [asked for asked, verdict in judged.items() if verdict != ALLOWED] == []
 
@@ -248,4 +250,6 @@ def _asked(service: str, operation: str, params: dict[str, Any]) -> tuple[str, s
         action = {"Invoke": "InvokeFunction"}.get(operation, operation)
         qualifier = f":{params['Qualifier']}" if "Qualifier" in params else ""
         return f"lambda:{action}", NAMES.function_arn + qualifier, {}
-    return f"{service}:{operation}", NAMES.queue_arn if service == "sqs" else "*", {}
+    if service == "sqs":
+        return f"sqs:{operation.removesuffix('Batch')}", NAMES.queue_arn, {}
+    return f"{service}:{operation}", "*", {}

@@ -36,6 +36,7 @@ OTHER_ACTIONS = {
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "lambda:Invoke": "lambda:InvokeFunction",
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
     "sts:GetCallerIdentity": "",
 }
 """Operations whose action has another name, by AWS's Service Authorization Reference; "" needs no permission."""

@@ -38,7 +38,7 @@ REASONS: Mapping[str, str] = {
     "WriteRunsReadResults": "a run's plan, tasks and cancellation are written, reports and products are read",
     "ListBelowThePrefix": "what exists already is found by listing; nothing outside the prefix can be listed",
     "FollowLogs": "the function's logs are shown, and no other logs",
-    "LookAtFailures": "what failed for good is read from the queue, and taken off it",
+    "LookAtFailures": "what failed for good is read from the queue, and taken off it or shown to others again",
     "WriteLogs": "the function's own log, into its own log group only",
     "WorkBelowThePrefix": "products and reports are written; an item is removed before its product is made anew",
     "ReadLandsatAndPay": "Landsat's scenes lie in a bucket whose readers pay; Sentinel-2's are public and need nothing",

@@ -90,10 +90,11 @@ def submitter(names: Names) -> Document:
         _allow("FollowLogs", ["logs:FilterLogEvents"], [names.log_group_arn, f"{names.log_group_arn}:*"]),
         _allow(
             "LookAtFailures",
-            ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"],
+            ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl",
+             "sqs:ReceiveMessage"],
             names.queue_arn,
         ),
-    )
+    )  # fmt: skip
 
 
 def deployer(names: Names) -> Document:

@@ -1,6 +1,6 @@
 """`glacierctl retry`: what failed, was lost or was called off, begun again."""
 
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +10,8 @@ from glacierctl.cli import deployment, ledgers, show
 from glacierctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from glacierctl.aws.failures import Failure
     from glacierctl.aws.names import Names
     from glacierctl.aws.session import Aws
@@ -17,16 +19,6 @@ if TYPE_CHECKING:
     from glacierctl.runs.reader import LedgerReader
     from glacierctl.runs.state import RunState
     from glacierctl.runs.submission import Binding
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """What is to be begun again."""
-
-    tasks: tuple[str, ...]
-    """Ids of the tasks, in the order of the run."""
-    failures: "tuple[Failure, ...]"
-    """What the failure queue told about the run."""
 
 
 def retry(
@@ -83,65 +75,80 @@ def _begin_again(
 
     with handover_lease(reader.store, reader.run_id) as lease:
         state, names = reader.state(), reader.names()
-        chosen = _choose(state, _failures(reader, settings), failed_only=failed_only, region=region)
-        binding = _binding(reader, settings, memory) if chosen.tasks else None
-        if chosen.tasks:
-            Ledger(reader.store, reader.run_id).go_on(without=_still_off(state, chosen))
-            handed = {name: signs.handed for name, signs in names.tasks.items()}
-            todo = [(reader.task(name), handed.get(name, 0) + 1) for name in chosen.tasks]
-            deliver_all(reader, todo, settings, lease, binding)
-        _forget(reader, settings, chosen)
-    return len(chosen.tasks)
+        of_region = _tasks_of(state, region)
+        with _failures(reader, settings, of_region) as failures:
+            chosen = _choose(state, of_region, failures, failed_only=failed_only)
+            if chosen:
+                binding = _binding(reader, settings, memory)
+                Ledger(reader.store, reader.run_id).go_on(without=_still_off(state, chosen))
+                handed = {name: signs.handed for name, signs in names.tasks.items()}
+                todo = [(reader.task(name), handed.get(name, 0) + 1) for name in chosen]
+                deliver_all(reader, todo, settings, lease, binding)
+    return len(chosen)
 
 
-def _choose(state: "RunState", failures: "tuple[Failure, ...]", *, failed_only: bool, region: str | None) -> Chosen:
-    """Tasks that lack something that another attempt may bring."""
-    from glacierctl.runs.state import State
-
-    of_region = {task.task_id for task in state.submission.tasks if region in {None, task.region}}
-    if not of_region:
+def _tasks_of(state: "RunState", region: str | None) -> "tuple[str, ...]":
+    """Ids of the tasks of a region, or of all, in the order of the run."""
+    ids = tuple(task.task_id for task in state.submission.tasks if region in {None, task.region})
+    if not ids:
         raise UsageError(
             f"the run has no task of the region {region}",
             why=f"its regions are {', '.join(state.submission.regions)}",
             hint="Name one of these.",
         )
+    return ids
+
+
+def _choose(
+    state: "RunState", of_region: tuple[str, ...], failures: "tuple[Failure, ...]", *, failed_only: bool
+) -> tuple[str, ...]:
+    """Tasks that lack something that another attempt may bring."""
+    from glacierctl.runs.state import State
+
     open_ids = {*state.unfinished, *state.tasks_in({State.FAILED})}
     lacking = {*state.tasks_in({State.FAILED, State.LOST}), *(one.task_id for one in failures)} & open_ids
     if not failed_only:
         lacking |= set(state.called_off)
-    ids = tuple(task.task_id for task in state.submission.tasks if task.task_id in lacking & of_region)
-    return Chosen(ids, tuple(one for one in failures if one.task_id in of_region))
+    return tuple(one for one in of_region if one in lacking)
 
 
-def _still_off(state: "RunState", chosen: Chosen) -> frozenset[str]:
+def _still_off(state: "RunState", chosen: tuple[str, ...]) -> frozenset[str]:
     """Tasks that were called off, have something to do yet, and are not begun again."""
     from glacierctl.runs.state import State
 
     open_ids = {*state.unfinished, *state.tasks_in({State.FAILED}), *state.called_off}
-    return state.off & open_ids - set(chosen.tasks)
+    return state.off & open_ids - set(chosen)
 
 
-def _failures(reader: "LedgerReader", settings: "Settings") -> "tuple[Failure, ...]":
-    """What the failure queue holds of the run. One that cannot be read is said, and is no reason to stop."""
+@contextmanager
+def _failures(
+    reader: "LedgerReader", settings: "Settings", task_ids: tuple[str, ...]
+) -> "Iterator[tuple[Failure, ...]]":
+    """What the failure queue holds of some tasks; taken out of it when the context ends, left there if by an error.
+
+    A queue that cannot be read is said, and is no reason to stop.
+    """
     from glacierctl.aws.errors import AwsError
-    from glacierctl.aws.failures import read_failures
+    from glacierctl.aws.failures import forget, give_back, read_failures
 
     binding = reader.submission().binding
     if binding is None:
-        return ()
+        yield ()
+        return
     try:
-        return read_failures(*_account(binding, settings), reader.run_id)
+        aws, names = _account(binding, settings)
+        failures = read_failures(aws, names, reader.run_id, task_ids)
     except AwsError as error:
         show.say(f"The failure queue is left alone: {error.why}.")
-        return ()
-
-
-def _forget(reader: "LedgerReader", settings: "Settings", chosen: Chosen) -> None:
-    from glacierctl.aws.failures import forget
-
-    binding = reader.submission().binding
-    if binding and chosen.failures:
-        forget(*_account(binding, settings), chosen.failures)
+        yield ()
+        return
+    try:
+        yield failures
+    except BaseException:
+        give_back(aws, names, failures)
+        raise
+    if failures:
+        forget(aws, names, failures)
 
 
 def _binding(reader: "LedgerReader", settings: "Settings", memory_mb: int | None) -> "Binding | None":
