@@ -66,6 +66,20 @@ def test_status_is_a_line_a_table_and_reasons(glacierctl: Glacierctl, folder_run
     assert rows[6] == f"Interrupted: 1 of 4 tasks are left. Go on with: glacierctl resume {folder_run}"
 
 
+def test_what_there_was_never_time_for_is_said_with_what_to_do(glacierctl: Glacierctl, tmp_path: Path) -> None:
+    ledger, tasks = begin(FolderStore(tmp_path / "results"), plan(regions=1, days=2))
+    ledger.hand(tasks[0].task_id, 1)
+    for _ in range(3):
+        report(ledger, tasks[0], "product", "deadline")
+    line, *_, failed, again, more = glacierctl("status", ledger.run_id).stdout.splitlines()
+    assert line == "SUCCEEDED 1 · FAILED 1"
+    assert failed.endswith(": no time: because of deadline")
+    assert again == f"Try these again with: glacierctl retry {ledger.run_id}"
+    assert "glacierctl retry RUN --memory MB" in more
+    assert "glacierctl deploy --timeout S" in more
+    check_document("status", document(glacierctl("status", ledger.run_id, "--json")), counts=COUNTS)
+
+
 def test_status_is_one_document_too(glacierctl: Glacierctl, folder_run: str) -> None:
     made = document(glacierctl("status", folder_run[:10], "--json"))
     check_document("status", made, counts=COUNTS)

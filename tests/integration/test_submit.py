@@ -429,6 +429,7 @@ def _reach_there(moto: Moto) -> Callable[..., Any]:
         ("no bucket", "NoSuchBucket"),
         ("no credentials", "credentials"),
         ("small function", "need more memory than the function has"),
+        ("short function", "Run `glacierctl deploy --timeout 17`"),
         ("no catalogue", "/nowhere cannot be read"),
         ("output", "--output says nothing about a run on Lambda"),
     ],
@@ -436,7 +437,9 @@ def _reach_there(moto: Moto) -> Callable[..., Any]:
 def test_what_cannot_be_is_told_before_anything_begins(
     glacierctl: Glacierctl, asked: tuple[str, ...], moto: Moto, spoil: str, words: str
 ) -> None:
-    deployed.deploy(memory_mb=128 if spoil == "small function" else 2048)
+    deployed.deploy(
+        memory_mb=128 if spoil == "small function" else 2048, timeout_s=16 if spoil == "short function" else 900
+    )
     more: tuple[str, ...] = ()
     env: dict[str, str] = {}
     match spoil:

@@ -1,5 +1,6 @@
 """Tasks that fit a worker: by memory, by time, each acquisition in exactly one of them."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -8,7 +9,7 @@ from tests.support import ledgers
 from glacierctl.errors import UsageError
 from glacierctl.model import Plan
 from glacierctl.planning.estimate import Estimate
-from glacierctl.planning.packing import Limits, PackedTask, pack
+from glacierctl.planning.packing import RESERVE_S, Limits, PackedTask, pack
 from glacierctl.planning.preview import PreviewedAcquisition, RegionPreview, State
 from glacierctl.planning.speed import MEMORY_MARGIN, SAFETY, START_S
 
@@ -39,7 +40,7 @@ def packed(plan: Plan, limits: Limits, **each: float) -> list[PackedTask]:
     return pack(plan, previews(plan, **each), "s3://bucket/p", "run", limits)
 
 
-@pytest.mark.parametrize("limits", [ROOMY, Limits.of_function(512, 60), Limits.of_machine(4)])
+@pytest.mark.parametrize("limits", [ROOMY, Limits.of_function(512, 150), Limits.of_machine(4)])
 def test_everything_to_do_is_in_one_task_in_order_of_time(plan: Plan, limits: Limits) -> None:
     made = packed(plan, limits)
     for name, acquisitions in plan.acquisitions:
@@ -60,7 +61,7 @@ def test_a_task_fits_its_time_even_if_all_takes_as_long_as_is_allowed_for(plan: 
 
 
 def test_what_takes_longer_than_that_has_a_task_of_its_own(plan: Plan) -> None:
-    made = packed(plan, Limits.of_function(1769, 100), seconds=70.0)
+    made = packed(plan, Limits.of_function(1769, 100), seconds=25.0)
     assert [len(one.task.acquisitions) for one in made] == [1] * 38
 
 
@@ -87,6 +88,31 @@ def test_too_little_memory_is_refused_with_what_is_needed(plan: Plan) -> None:
     assert f"--memory {enough}" in refused.value.hint
 
 
+def test_what_a_worker_would_never_have_the_time_to_begin_is_refused_with_what_it_takes(plan: Plan) -> None:
+    """The worker itself begins an acquisition only if more time is left than it needs."""
+    fresh_s = 100 - RESERVE_S - START_S
+    limits = Limits.of_function(1769, 100)
+    enough = (fresh_s - 0.1) / SAFETY
+    assert packed(plan, limits, seconds=enough)
+    assert limits.seconds_needed(Estimate(seconds=enough)) < limits.most_time_left_s == fresh_s
+    with pytest.raises(UsageError) as refused:
+        packed(plan, limits, seconds=fresh_s / SAFETY)
+    assert "of its 100 s 84 s are for work" in refused.value.why
+    assert "r000 up to 85 s, r001 up to 85 s" in refused.value.why
+    assert "glacierctl deploy --timeout 101`" in refused.value.hint
+    assert packed(plan, Limits.of_function(1769, 101), seconds=fresh_s / SAFETY)
+    assert packed(plan, Limits.of_function(2000, 100), seconds=fresh_s / SAFETY), "or with more memory"
+
+
+def test_where_no_timeout_suffices_more_processors_are_asked_for(plan: Plan) -> None:
+    with pytest.raises(UsageError) as refused:
+        packed(plan, Limits.of_function(600, 300), seconds=150)
+    told = re.search(r"--timeout 900 --memory (\d+)`", refused.value.hint)
+    assert told
+    assert packed(plan, Limits.of_function(int(told[1]), 900), seconds=150)
+
+
 def test_nothing_to_do_is_no_task(plan: Plan) -> None:
     nothing = [RegionPreview(one.region, one.acquisitions[:1]) for one in previews(plan)]
-    assert pack(plan, nothing, "s3://bucket/p", "run", ROOMY) == []
+    for limits in (ROOMY, Limits.of_function(128, 3)):
+        assert pack(plan, nothing, "s3://bucket/p", "run", limits) == []

@@ -145,6 +145,74 @@ def test_what_had_no_time_is_not_skipped_but_still_to_come(
     assert state(store, ledger).counts("r000") == counts(SUCCEEDED=1, PENDING=1)
 
 
+def test_what_no_attempt_had_time_for_has_failed_once_nobody_tries_again(
+    store: Counting, run: tuple[Ledger, tuple[Task, ...]]
+) -> None:
+    ledger, tasks = run
+    hand_all(ledger, tasks)
+    for task in tasks[1:]:
+        report(ledger, task, "product", "product")
+    for states in (counts(SUCCEEDED=1, PENDING=1), counts(SUCCEEDED=1, PENDING=1), counts(SUCCEEDED=1, FAILED=1)):
+        assert not state(store, ledger).settled
+        report(ledger, tasks[0], "product", "deadline")
+        assert state(store, ledger).counts("r000") == states
+    found = state(store, ledger)
+    assert found.settled
+    (failed,) = [one for one in found.acquisitions if one.state is State.FAILED]
+    assert (failed.reason, failed.detail) == ("no time", "because of deadline")
+    assert "--memory" in failed.hint
+    assert "--timeout" in failed.hint
+    age(store, 5)
+    ledger.hand(tasks[0].task_id, 2)
+    assert state(store, ledger).counts("r000") == counts(SUCCEEDED=1, PENDING=1)
+    age(store, LOST_S + 60)
+    assert state(store, ledger).counts("r000") == counts(SUCCEEDED=1, LOST=1), "nothing was heard of the second time"
+
+
+def test_what_had_no_time_and_was_not_tried_again_is_not_said_to_have_vanished(
+    store: Counting, run: tuple[Ledger, tuple[Task, ...]]
+) -> None:
+    ledger, tasks = run
+    hand_all(ledger, tasks)
+    report(ledger, tasks[0], "product", "deadline")
+    age(store, LOST_S - 60)
+    assert state(store, ledger).counts("r000") == counts(SUCCEEDED=1, PENDING=1)
+    age(store, 120)
+    assert state(store, ledger).reasons(State.FAILED) == {"no time": 1}
+    ledger.cancel(ledgers.NOW)
+    assert state(store, ledger).counts("r000") == counts(SUCCEEDED=1, SKIPPED=1)
+
+
+def test_what_had_no_time_and_is_done_after_all_has_not_failed(
+    store: Counting, run: tuple[Ledger, tuple[Task, ...]]
+) -> None:
+    ledger, tasks = run
+    hand_all(ledger, tasks)
+    for _ in range(3):
+        report(ledger, tasks[0], "deadline", "deadline")
+    assert state(store, ledger).counts("r000") == counts(FAILED=2)
+    lease = take_lease(store, ledger.run_id, tasks[0].task_id)
+    assert lease
+    assert state(store, ledger).counts("r000") == counts(RUNNING=2)
+    report(ledger, tasks[0], "product", "cloud")
+    lease.give_back()
+    assert state(store, ledger).counts("r000") == counts(SUCCEEDED=1, SKIPPED=1)
+
+
+def test_what_a_worker_with_no_time_left_handed_on_has_not_failed(
+    store: Counting, run: tuple[Ledger, tuple[Task, ...]]
+) -> None:
+    ledger, tasks = run
+    hand_all(ledger, tasks)
+    rest = tasks[0].model_copy(update={"acquisitions": tasks[0].acquisitions[1:]})
+    ledger.hand(rest.task_id, 1)
+    for _ in range(3):
+        report(ledger, tasks[0], "product", "deadline")
+    assert state(store, ledger).counts("r000") == counts(SUCCEEDED=1, PENDING=1)
+    report(ledger, rest, "product")
+    assert state(store, ledger).counts("r000") == counts(SUCCEEDED=2)
+
+
 def test_what_a_worker_handed_on_to_another_task_counts_for_its_region(
     store: Counting, run: tuple[Ledger, tuple[Task, ...]]
 ) -> None:

@@ -63,7 +63,7 @@ def prepare(plan: "Plan", store: "Store", settings: "Settings", target: "Target 
         now: the current time, with its zone.
 
     Raises:
-        UsageError: an acquisition needs more memory than the function has.
+        UsageError: an acquisition needs more memory or time than the function has.
         StoreError: the store cannot be listed.
     """
     from glacierctl.planning.packing import Limits

@@ -92,11 +92,14 @@ def notes(state: "RunState") -> list[str]:
 
 
 def _advice(state: "RunState", *, failed: bool) -> list[str]:
+    from glacierctl.runs.state import NO_TIME, State
+
     if state.interrupted:
         left = f"{len(state.not_begun)} of {len(state.submission.tasks)} tasks are left"
         return [f"Interrupted: {left}. Go on with: glacierctl resume {state.run_id}"]
     if state.settled and failed:
-        return [f"Try these again with: glacierctl retry {state.run_id}"]
+        late = {one.hint for one in state.acquisitions if one.state is State.FAILED and one.reason == NO_TIME}
+        return [f"Try these again with: glacierctl retry {state.run_id}", *late]
     if state.cancelled:
         again = f" Take that back with: glacierctl retry {state.run_id}" if state.called_off else ""
         is_whole = len(state.off) == len(state.submission.tasks)

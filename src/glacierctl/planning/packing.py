@@ -1,5 +1,6 @@
 """What is to do, cut into tasks that a worker of limited memory and time can do."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,10 @@ _MB_PER_CPU = 1769
 _SHARE_OF_TIME = 1 / SAFETY
 """How much of its time a task may take by the estimate: so it ends in time even where all takes as long as is allowed
 for, and many small tasks are done sooner than few large ones."""
+RESERVE_S = 15.0
+"""Of its time a worker keeps so much back for writing the report before it is stopped."""
+_LONGEST_S = 900
+"""Lambda lets no invocation take more."""
 _NAMED = 3
 """How many regions an error names."""
 
@@ -47,6 +52,15 @@ class Limits:
         shared_s = estimate.seconds - estimate.serial_s
         return estimate.serial_s / min(1, self.cpus) + shared_s / self.cpus
 
+    def seconds_needed(self, estimate: Estimate) -> float:
+        """How much time must be left for an acquisition to be begun here."""
+        return SAFETY * self.seconds(estimate)
+
+    @property
+    def most_time_left_s(self) -> float:
+        """How much time is left to the first acquisition of a task."""
+        return self.timeout_s - RESERVE_S - self.start_s
+
 
 @dataclass(frozen=True, slots=True)
 class PackedTask:
@@ -71,9 +85,10 @@ def pack(
         limits: what a worker has.
 
     Raises:
-        UsageError: an acquisition needs more memory than a worker has.
+        UsageError: an acquisition needs more memory or time than a worker has.
     """
     _require_memory(previews, limits)
+    _require_time(previews, limits)
     regions = {region.name: region for region in plan.request.regions}
     packed = []
     for preview in previews:
@@ -111,10 +126,44 @@ def _require_memory(previews: Iterable[RegionPreview], limits: Limits) -> None:
     too_large = {name: memory_mb for name, memory_mb in needed.items() if memory_mb > limits.memory_mb}
     if not too_large:
         return
-    named = [f"{name} up to {memory_mb} MB" for name, memory_mb in list(too_large.items())[:_NAMED]]
-    more = f" and {len(too_large) - _NAMED} more" if len(too_large) > _NAMED else ""
     raise UsageError(
         f"{len(too_large)} regions need more memory than the function has",
-        why=f"it has {limits.memory_mb:.0f} MB; {', '.join(named)}{more}",
+        why=f"it has {limits.memory_mb:.0f} MB; {_named(too_large, 'MB')}",
         hint=f"Run `glacierctl deploy --memory {max(too_large.values())}`, or leave these regions out.",
     )
+
+
+def _require_time(previews: Iterable[RegionPreview], limits: Limits) -> None:
+    """A worker begins nothing that it may not have the time for: such a region would never be begun."""
+    needed = {
+        preview.region: max((limits.seconds_needed(one.estimate) for one in _to_do(preview)), default=-math.inf)
+        for preview in previews
+    }
+    too_long = {name: math.ceil(needed_s) for name, needed_s in needed.items() if needed_s >= limits.most_time_left_s}
+    if not too_long:
+        return
+    raise UsageError(
+        f"{len(too_long)} regions need more time than the function has",
+        why=(
+            f"of its {limits.timeout_s:.0f} s {max(0, limits.most_time_left_s):.0f} s are for work, and it begins only "
+            f"what ends in time if it takes {SAFETY:.0f} times what is expected; {_named(too_long, 's')}"
+        ),
+        hint=f"{_more_time(max(too_long.values()), limits)}, or leave these regions out.",
+    )
+
+
+def _more_time(needed_s: int, limits: Limits) -> str:
+    """What to do where something needs so many seconds by these limits."""
+    other_s = limits.timeout_s - limits.most_time_left_s
+    timeout_s = math.ceil(needed_s + other_s)
+    if timeout_s <= _LONGEST_S:
+        return f"Run `glacierctl deploy --timeout {timeout_s}`, or give it more --memory, which brings processors"
+    memory_mb = math.ceil(limits.memory_mb * needed_s / (_LONGEST_S - other_s))
+    return f"Run `glacierctl deploy --timeout {_LONGEST_S} --memory {memory_mb}`, since memory brings processors"
+
+
+def _named(needed: dict[str, int], unit: str) -> str:
+    """Regions and what they need, not too many of them."""
+    named = [f"{name} up to {amount} {unit}" for name, amount in list(needed.items())[:_NAMED]]
+    more = f" and {len(needed) - _NAMED} more" if len(needed) > _NAMED else ""
+    return f"{', '.join(named)}{more}"

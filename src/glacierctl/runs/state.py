@@ -2,10 +2,11 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from typing import TypeGuard
 
 from glacierctl.choices import Service
 from glacierctl.model import Failed, Outcome, Product, Skipped
@@ -199,7 +200,8 @@ class _Judge:
         return mark is not None and mark.holds(task.task_id)
 
     def _acquisition(self, task: PlannedTask, product: str, signs: list[Signs]) -> AcquisitionState:
-        ended = [one for one in self._ended.get((task.region, product), []) if not _is_put_off(one.outcome)]
+        every = self._ended.get((task.region, product), [])
+        ended = [one for one in every if not _is_put_off(one.outcome)]
         last = ended[-1] if ended else None
         stands = partial(AcquisitionState, task.region, product, task.task_id)
         if any(isinstance(one.outcome, Product) for one in ended):
@@ -210,9 +212,22 @@ class _Judge:
             return stands(State.RUNNING)
         if last and isinstance(last.outcome, Failed) and last.reported_at >= (signs[0].handed_at or last.reported_at):
             return stands(State.FAILED, last.outcome.what, last.outcome.why, last.outcome.hint)
+        return self._not_done(task, every[-1] if every else None, signs, stands)
+
+    def _not_done(
+        self, task: PlannedTask, last: _Ended | None, signs: list[Signs], stands: Callable[..., AcquisitionState]
+    ) -> AcquisitionState:
+        """One that nobody has and that is not done; `last` is what its last attempt came to."""
+        no_time = None
+        if last and _is_late(last.outcome) and last.reported_at >= (signs[0].handed_at or last.reported_at):
+            no_time = stands(State.FAILED, NO_TIME, last.outcome.detail, _MORE_TIME)
+        if no_time and self._is_used_up(signs):
+            return no_time
         if self.is_off(task):
             return stands(State.SKIPPED, *_CANCELLED)
-        return stands(State.LOST, *_LOST) if self._is_lost(signs) else stands(State.PENDING)
+        if not self._is_lost(signs):
+            return stands(State.PENDING)
+        return no_time or stands(State.LOST, *_LOST)
 
     def _own(self, task: PlannedTask) -> Signs:
         return self._names.tasks.get(task.task_id, Signs())
@@ -227,10 +242,21 @@ class _Judge:
             return self._is_silent(max((at for one in signs if (at := one.last())), default=None), LOST_S)
         return bool(signs[0].handed) and self._is_silent(self._last_sign, LOST_S)
 
+    def _is_used_up(self, signs: list[Signs]) -> bool:
+        """Whether nobody will try again by himself: neither Lambda nor another task that a worker handed it on to."""
+        own, *handed_on = signs
+        return not handed_on and len(own.reports_since_handed()) >= self._submission.attempts
+
     def _is_silent(self, last: dt.datetime | None, seconds: float) -> bool:
         return last is None or (self._names.now - last).total_seconds() > seconds
 
 
+NO_TIME = "no time"
+"""Why an acquisition failed that no attempt has begun, since each had too little time left for it."""
+_MORE_TIME = (
+    "What had no time may need more memory, which brings processors: glacierctl retry RUN --memory MB. "
+    "A longer timeout is for other runs: glacierctl deploy --timeout S."
+)
 _LOST = ("no sign of life", f"nothing was heard of it for {LOST_S // 60} minutes", "Run it again: glacierctl retry.")
 _CANCELLED = ("cancelled", "the run was called off before this was done")
 _LEFT_OUT = {
@@ -245,4 +271,8 @@ def _left_out(one: LeftOut) -> AcquisitionState:
 
 def _is_put_off(outcome: Outcome) -> bool:
     """Whether it was left to another attempt: there was no time, or the run was called off, which can be taken back."""
-    return isinstance(outcome, Skipped) and outcome.reason in {"deadline", "cancelled"}
+    return _is_late(outcome) or (isinstance(outcome, Skipped) and outcome.reason == "cancelled")
+
+
+def _is_late(outcome: Outcome) -> TypeGuard[Skipped]:
+    return isinstance(outcome, Skipped) and outcome.reason == "deadline"

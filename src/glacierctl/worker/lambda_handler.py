@@ -19,8 +19,7 @@ from glacierctl.aws.objects import S3Getter
 from glacierctl.config import Settings, load_settings
 from glacierctl.model import Acquisition, Task
 from glacierctl.planning.estimate import estimate
-from glacierctl.planning.packing import Limits
-from glacierctl.planning.speed import SAFETY
+from glacierctl.planning.packing import RESERVE_S, Limits
 from glacierctl.processing.getters import HttpGetter, LocalGetter
 from glacierctl.processing.heap import share_heap
 from glacierctl.processing.process import Means
@@ -34,8 +33,6 @@ from glacierctl.worker.work import carry_out, in_turn
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-_RESERVE_S = 15.0
-"""Kept back for writing the report before Lambda ends the invocation."""
 _STORE_ATTEMPTS = 6
 """How often S3 is asked to take or give one object."""
 
@@ -112,7 +109,7 @@ def _means(task: Task, settings: Settings, context: LambdaContext) -> Means:
         transport=_transport(task, settings),
         scratch=Path(tempfile.gettempdir()),
         workers=settings.workers,
-        time_left_s=lambda: context.get_remaining_time_in_millis() / 1000 - _RESERVE_S,
+        time_left_s=lambda: context.get_remaining_time_in_millis() / 1000 - RESERVE_S,
         seconds_needed=lambda acquisition: _seconds_needed(acquisition, task, int(context.memory_limit_in_mb)),
         clock=time.monotonic,
     )
@@ -133,7 +130,7 @@ def _transport(task: Task, settings: Settings) -> Transport:
 def _seconds_needed(acquisition: Acquisition, task: Task, memory_mb: int) -> float:
     """With the share of a processor that comes with the memory; how many of them are seen says nothing of that."""
     limits = Limits.of_function(memory_mb, timeout_s=0)
-    return SAFETY * limits.seconds(estimate(acquisition, task.region, task.resolution_m))
+    return limits.seconds_needed(estimate(acquisition, task.region, task.resolution_m))
 
 
 def _buckets_that_charge(task: Task) -> set[str]:
