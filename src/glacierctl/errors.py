@@ -7,6 +7,7 @@ GlacierctlError
 ├── CatalogError    the STAC catalogue does not answer, or answers nonsense
 ├── ReadError       a scene's file cannot be read
 ├── StoreError      a result cannot be written or read back
+│   └── StoreLoginError   nor will it be, until somebody logs in
 └── ImageError      the container image cannot be built, pushed or run
 """
 
@@ -55,6 +56,10 @@ class ReadError(GlacierctlError):
 
 class StoreError(GlacierctlError):
     """The store refuses a write or does not hold what it should."""
+
+
+class StoreLoginError(StoreError):
+    """There are no valid credentials for the store: to ask it again does not help."""
 
 
 class ImageError(GlacierctlError):

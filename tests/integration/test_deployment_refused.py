@@ -70,7 +70,7 @@ def test_credentials_that_expire_on_the_way_can_be_renewed_and_the_deploy_goes_o
     refuse(trial, service, operation, code, "The security token included in the request is expired")
     with pytest.raises(ExpiredCredentials) as caught:
         trial.deploy(trial.wanted())
-    assert "Sign in again" in caught.value.hint
+    assert "Log in to AWS again" in caught.value.hint
     trial.revive()
     assert trial.deploy(trial.wanted()).version == 1
     assert trial.plan(trial.wanted()).is_empty

@@ -24,7 +24,7 @@ from tests.support.schemas import check_document
 
 from glacierctl.cli import wait
 from glacierctl.cli.wait import InterruptedRunError, follow, seconds_left
-from glacierctl.errors import StoreError
+from glacierctl.errors import StoreError, StoreLoginError
 from glacierctl.model import Task
 from glacierctl.runs.events import key_event
 from glacierctl.runs.leases import LAPSE_S, take_lease
@@ -193,6 +193,28 @@ def test_a_store_that_never_answers_again_is_given_up_after_half_an_hour(tmp_pat
     with pytest.raises(StoreError):
         following.follow()
     assert 30 * 60 <= following.now <= 32 * 60
+
+
+def test_a_login_that_has_expired_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Flaky(tmp_path)
+    run = begin(store, plan(regions=3, days=2))
+    for task in run[1]:
+        run[0].hand(task.task_id, 1)
+    following = Following(store, run)
+    original = following.sleep
+
+    def sleep(seconds: float) -> None:
+        original(seconds)
+        monkeypatch.setattr(store, "listing", _expired)
+
+    following.sleep = sleep  # type: ignore[method-assign]
+    with pytest.raises(StoreLoginError):
+        following.follow()
+    assert (following.slept, following.troubles) == ([5.0], [])
+
+
+def _expired(_: str) -> Iterator[Entry]:
+    raise StoreLoginError("runs cannot be listed", why="the AWS credentials have expired", hint="")
 
 
 def test_waiting_for_what_nobody_will_begin_ends(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import UnauthorizedSSOTokenError
 from tests.support import small
 from tests.support.s3_proxy import Proxy
 
@@ -72,6 +73,21 @@ def test_what_another_attempt_can_help_is_told_apart(
         getter.get(HREF, 0, 100)
     assert (caught.value.transient, caught.value.href) == (transient, HREF)
     assert getter.get(HREF, 0, 100).data == CONTENT[:100]
+
+
+def test_a_login_that_has_expired_is_to_be_renewed_and_no_other_attempt_helps(
+    s3_faults: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Expired:
+        def get_frozen_credentials(self) -> None:
+            raise UnauthorizedSSOTokenError
+
+    made = client(monkeypatch, s3_faults.url)()
+    made._request_signer._credentials = Expired()
+    with pytest.raises(ReadError, match="ExpiredToken") as caught:
+        S3Getter(lambda: made, requester_pays={"glaciers"}).get(HREF, 0, 100)
+    assert not caught.value.transient
+    assert "aws sso login" in caught.value.hint
 
 
 @pytest.mark.parametrize("href", ["s3://glaciers/scenes/none.tif", "s3://nowhere/B08.tif"])

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore
 import pytest
+from botocore import exceptions
 from botocore.config import Config
 from tests.support.moto_server import AWS_REGION, Moto
 from tests.support.s3_proxy import Proxy
 
 from glacierctl.aws.session import s3_client
-from glacierctl.errors import StoreError
+from glacierctl.errors import StoreError, StoreLoginError
 from glacierctl.storage.s3 import S3Store
 
 if TYPE_CHECKING:
@@ -253,6 +254,7 @@ def test_without_the_right_to_list_a_missing_key_is_an_error_that_says_what_righ
         (403, "RequestTimeTooSkewed", "clock"),
         (404, "NoSuchBucket", "bucket"),
         (503, "SlowDown", "fewer"),
+        (400, "400", "aws sso login"),
         (418, "SomethingNew", "later"),
     ],
 )
@@ -285,6 +287,43 @@ def test_nobody_there_and_no_credentials_are_errors(moto: Moto) -> None:
     client._request_signer._credentials = None
     with pytest.raises(StoreError, match="no AWS credentials"):
         S3Store(URL, client).get("a")
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (exceptions.UnauthorizedSSOTokenError(), "have expired"),
+        (exceptions.SSOTokenLoadError(error_msg="there is none"), "have expired"),
+        (exceptions.TokenRetrievalError(provider="sso", error_msg="refresh failed"), "have expired"),
+        (exceptions.LoginRefreshRequired(), "have expired"),
+        (exceptions.CredentialRetrievalError(provider="process", error_msg="Token Expired"), "have expired"),
+        (exceptions.CredentialRetrievalError(provider="process", error_msg="not found"), "there are no AWS cred"),
+        (exceptions.PartialCredentialsError(provider="env", cred_var="secret"), "there are no AWS credentials"),
+    ],
+    ids=lambda one: type(one).__name__ if isinstance(one, Exception) else "",
+)
+def test_who_has_to_log_in_is_told_so_and_not_that_the_network_fails(
+    error: exceptions.BotoCoreError, why: str, moto: Moto
+) -> None:
+    """Whoever signs finds out with the first request."""
+
+    class Nothing:
+        def get_frozen_credentials(self) -> None:
+            raise error
+
+    client = moto.s3()
+    client._request_signer._credentials = Nothing()
+    with pytest.raises(StoreLoginError, match=why) as caught:
+        S3Store(URL, client).get("a.json")
+    assert ("aws sso login" in caught.value.hint) is (why == "have expired")
+
+
+def test_a_login_that_expired_is_one_to_renew(shaky: S3Store, s3_faults: Proxy) -> None:
+    s3_faults.misbehave(status=400, code="ExpiredToken", times=1000)
+    for ask in (lambda: shaky.get("a"), lambda: list(shaky.list("")), lambda: shaky.put("a", b"")):
+        with pytest.raises(StoreLoginError) as caught:
+            ask()
+        assert "aws sso login" in caught.value.hint
 
 
 def test_who_has_no_credentials_and_is_denied_is_told_to_set_them_up(

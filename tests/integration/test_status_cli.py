@@ -162,3 +162,23 @@ def test_no_credentials_are_said_in_words(glacierctl: Glacierctl, folder_run: st
     ran = glacierctl("runs", "list", env=for_nobody)
     assert folder_run in ran.stdout
     assert "Runs on AWS are not shown" in ran.stderr
+
+
+def test_a_login_that_is_no_longer_valid_is_said_in_words(
+    glacierctl: Glacierctl, moto: Moto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile of single sign-on, whose token is looked for by the first request."""
+    del moto
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    (tmp_path / "config").write_text(
+        "[profile glaciers]\nregion = us-west-2\nsso_session = nobody\nsso_account_id = 123456789012\n"
+        "sso_role_name = reader\n[sso-session nobody]\nsso_region = us-west-2\n"
+        "sso_start_url = https://nobody.awsapps.com/start\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "glaciers")
+    ran = glacierctl("status", "nobody")
+    assert ran.code == 1
+    assert "the AWS credentials have expired" in ran.stderr
+    assert "aws sso login" in ran.stderr

@@ -22,21 +22,14 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
-    CredentialRetrievalError,
     EndpointConnectionError,
     HTTPClientError,
-    NoCredentialsError,
     NoRegionError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    SSOTokenLoadError,
-    TokenRetrievalError,
-    UnauthorizedSSOTokenError,
 )
 
 from glacierctl.errors import GlacierctlError
+from glacierctl.storage.credentials import EXPIRED, SIGN_IN_AGAIN, UNUSABLE, have_expired
 
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _INVALID = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch",
                       "InvalidSignatureException", "InvalidAccessKeyId", "MissingAuthenticationToken",
                       "IncompleteSignature", "AuthFailure", "InvalidToken"})  # fmt: skip
@@ -59,7 +52,6 @@ _CLOCK = re.compile(r"Signature expired|Signature not yet current|RequestTimeToo
 """In what AWS says of a request that was signed by a clock that is more than some minutes wrong."""
 _MEMORY_CAP = re.compile(r"'?memorySize'?.*less than or equal to (\d+)", re.IGNORECASE | re.DOTALL)
 _CONCURRENCY_CAP = "UnreservedConcurrentExecution below its minimum"
-_SIGN_IN = (SSOTokenLoadError, TokenRetrievalError, UnauthorizedSSOTokenError)
 _NOT_AUTHORIZED = re.compile(r"not authorized to perform: (?P<action>[\w:-]+)(?: on resource: (?P<resource>\S+))?")
 _SET_UP = "Set them up with `aws configure` or `aws configure sso`, or name a profile: AWS_PROFILE=name."
 
@@ -124,7 +116,7 @@ def talking_about(resource: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise refusal(error, resource) from error
-    except (*_SIGN_IN, NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, ProfileNotFound) as error:
+    except UNUSABLE as error:
         _raise_credentials(error, resource)
     except (EndpointConnectionError, ConnectTimeoutError, HTTPClientError) as error:
         raise Unreachable(
@@ -174,12 +166,9 @@ def _useless_credentials(message: str, code: str) -> AwsError | None:
             hint="Set the clock, then repeat the command: AWS takes no request that is signed some minutes off.",
             code=code,
         )
-    if code in _EXPIRED:
+    if code in EXPIRED:
         return ExpiredCredentials(
-            "the AWS credentials have expired",
-            why=message or code,
-            hint="Sign in again (`aws sso login`, or get new ones), then repeat the command.",
-            code=code,
+            "the AWS credentials have expired", why=message or code, hint=SIGN_IN_AGAIN, code=code
         )
     if code in _INVALID:
         return NoCredentials("AWS does not know these credentials", why=message or code, hint=_SET_UP, code=code)
@@ -228,10 +217,6 @@ def _cap(message: str, resource: str, code: str) -> QuotaTooSmall | None:
 
 def _raise_credentials(error: BotoCoreError, resource: str) -> NoReturn:
     text = " ".join(str(error).split())
-    if isinstance(error, _SIGN_IN) or "expired" in text.lower():
-        raise ExpiredCredentials(
-            "the AWS credentials have expired",
-            why=text,
-            hint="Sign in again (`aws sso login`), then repeat the command.",
-        ) from error
+    if have_expired(error):
+        raise ExpiredCredentials("the AWS credentials have expired", why=text, hint=SIGN_IN_AGAIN) from error
     raise NoCredentials(f"there are no AWS credentials to ask about {resource}", why=text, hint=_SET_UP) from error

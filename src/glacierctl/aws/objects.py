@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 _CLOCK = "RequestTimeTooSkewed"
-_LASTING = frozenset({"NoSuchKey", "NoSuchBucket", "404", "AccessDenied", "403", "InvalidAccessKeyId",
-                      "SignatureDoesNotMatch", "ExpiredToken", "PermanentRedirect", _CLOCK})  # fmt: skip
+_DENIED = "AccessDenied"
+_EXPIRED = "ExpiredToken"
+_LASTING = frozenset({"NoSuchKey", "NoSuchBucket", "404", _DENIED, "403", "InvalidAccessKeyId",
+                      "SignatureDoesNotMatch", _EXPIRED, "PermanentRedirect", _CLOCK})  # fmt: skip
 _BEYOND_THE_END = frozenset({"InvalidRange", "416"})
 _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
 
@@ -32,7 +34,9 @@ class S3Getter:
     def get(self, href: str, start: int, stop: int) -> Piece:
         """See `RangeGetter.get`."""
         # loaded by the first read of S3 only
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError  # noqa: PLC0415
+
+        from glacierctl.storage.credentials import UNUSABLE, have_expired  # noqa: PLC0415
 
         address = urlsplit(href)
         pays = address.netloc in self._requester_pays
@@ -51,8 +55,9 @@ class S3Getter:
             if code in _BEYOND_THE_END:
                 return Piece(b"", start)
             raise _refusal(href, code, error.response["Error"].get("Message", ""), pays=pays) from error
-        except NoCredentialsError as error:
-            raise _refusal(href, "AccessDenied", "there are no AWS credentials", pays=pays) from error
+        except UNUSABLE as error:
+            code, why = (_EXPIRED, str(error)) if have_expired(error) else (_DENIED, "there are no AWS credentials")
+            raise _refusal(href, code, why, pays=pays) from error
         except (BotoCoreError, HTTPClientError) as error:
             raise _refusal(href, type(error).__name__, str(error), pays=pays) from error
 
@@ -64,10 +69,14 @@ class S3Getter:
 
 
 def _refusal(href: str, code: str, message: str, *, pays: bool) -> ReadError:
+    from glacierctl.storage.credentials import SIGN_IN_AGAIN  # noqa: PLC0415 (it loads botocore)
+
     if code in _MISSING:
         hint = "The catalogue lists a file that its archive does not hold. Leave this date out, or ask the provider."
     elif code == _CLOCK:
         hint = "This machine's clock is wrong: set it, then try again."
+    elif code == _EXPIRED:
+        hint = SIGN_IN_AGAIN
     elif pays:
         hint = "These files are paid for by their reader: set up AWS credentials (`aws configure`), then try again."
     else:

@@ -9,7 +9,7 @@ import typer
 
 from glacierctl.cli import ledgers, show
 from glacierctl.cli.status import counts_line, show_state
-from glacierctl.errors import GlacierctlError, StoreError
+from glacierctl.errors import GlacierctlError, StoreError, StoreLoginError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +36,8 @@ class InterruptedRunError(GlacierctlError):
 def wait(*, run: ledgers.RunArgument, output: ledgers.LedgerOption = None, as_json: show.Json = False) -> None:
     """Wait for the end of a run, and show how it stands then.
 
-    A bar shows how far it is and about how long it will take. Errors of the network and of S3 do not end the wait.
-    Exits 1 if any acquisition failed. Ctrl-C ends the wait, not the run.
+    A bar shows how far it is and about how long it will take. Errors of the network and of S3 do not end the wait, a
+    login that has expired does. Exits 1 if any acquisition failed. Ctrl-C ends the wait, not the run.
 
     Examples:
       glacierctl wait 4f1d
@@ -53,7 +53,7 @@ def wait_for(reader: "LedgerReader", *, as_json: bool) -> None:
     Raises:
         typer.Exit: with 1, if any acquisition failed or was lost.
         InterruptedRunError: it will not end by itself.
-        StoreError: the store has not answered for half an hour, or not once.
+        StoreError: the store has not answered for half an hour, or not once; or one has to log in again.
     """
     from glacierctl.runs.state import State
 
@@ -83,7 +83,7 @@ def follow(
 
     Raises:
         InterruptedRunError: some of its tasks are left, and nobody is at it.
-        StoreError: the store has not answered for half an hour, or not once.
+        StoreError: the store has not answered for half an hour, or not once; or one has to log in again.
     """
     began = clock()
     state = reader.state()
@@ -97,7 +97,7 @@ def follow(
         try:
             state, pause_s, last_answer = reader.state(), _POLL_S, clock()
         except StoreError as error:
-            if clock() - last_answer > _PATIENCE_S:
+            if isinstance(error, StoreLoginError) or clock() - last_answer > _PATIENCE_S:
                 raise
             on_trouble(error)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
