@@ -15,6 +15,27 @@ from glacierctl.aws.repository import Login
 from glacierctl.aws.wanted import KEPT_VERSIONS, keep_tag
 
 
+def own_image_function(trial: Trial, *, versions: int) -> list[str]:
+    """A function of the user's own, each of whose versions runs an image of its own; their numbers."""
+    names, functions = trial.names, trial.aws.functions
+    trial.aws.ecr.create_repository(repositoryName=names.repository)
+    role = trial.aws.iam.create_role(RoleName=names.role, AssumeRolePolicyDocument=json.dumps(roles.trust()))["Role"]
+    login = Login("registry", "AWS", "secret")
+    uris = [
+        f"{names.repository_uri}@{trial.push(login, f'{names.repository_uri}:own-{number}')}"
+        for number in range(versions)
+    ]
+    functions.create_function(
+        FunctionName=names.function, PackageType="Image", Code={"ImageUri": uris[0]}, Role=role["Arn"]
+    )
+    numbers = []
+    for uri in uris:
+        functions.update_function_code(FunctionName=names.function, ImageUri=uri)
+        numbers.append(functions.publish_version(FunctionName=names.function)["Version"])
+    functions.create_alias(FunctionName=names.function, Name=names.alias, FunctionVersion=numbers[0])
+    return numbers
+
+
 def test_an_empty_account_gets_everything(trial: Trial) -> None:
     done = trial.deploy(trial.wanted(memory_mb=3000, timeout_s=600, reserved_concurrency=7))
     function = trial.aws.functions.get_function(FunctionName=trial.names.function, Qualifier=trial.names.alias)
@@ -210,6 +231,25 @@ def test_a_version_that_another_alias_names_stays(trial: Trial) -> None:
     for number in range(KEPT_VERSIONS + 1):
         trial.deploy(trial.wanted(f"lean-x86_64-{number:04}"))
     assert trial.versions()[:2] == ["1", "3"]
+
+
+def test_versions_that_the_user_published_stay(trial: Trial) -> None:
+    own = own_image_function(trial, versions=KEPT_VERSIONS + 2)
+    assert len(own) == KEPT_VERSIONS + 2
+    trial.deploy(trial.wanted())
+    assert trial.versions() == [*own, str(KEPT_VERSIONS + 3)]
+    assert trial.plan(trial.wanted()).is_empty
+
+
+@pytest.mark.slow
+def test_a_plan_tells_which_versions_go(trial: Trial) -> None:
+    for number in range(KEPT_VERSIONS):
+        trial.deploy(trial.wanted(memory_mb=2048 + number))
+    then = trial.wanted(memory_mb=3000)
+    told = [one.name.rpartition(":")[2] for one in trial.plan(then).changes if one.kind is Kind.REMOVE]
+    before = trial.versions()
+    trial.deploy(then)
+    assert sorted(set(before) - set(trial.versions())) == told == ["1"]
 
 
 def test_what_was_there_before_is_adopted(trial: Trial) -> None:

@@ -242,6 +242,38 @@ def test_what_an_interrupted_deploy_left_is_tidied_up() -> None:
     ]
 
 
+def removed(found: Plan) -> list[str]:
+    return [change.name for change in found.changes if change.kind is Kind.REMOVE]
+
+
+def test_versions_that_make_room_for_a_new_one_are_told() -> None:
+    versions = tuple(published(number) for number in range(1, KEPT_VERSIONS + 1))
+    aliases = {"live": Alias("live", str(KEPT_VERSIONS), frozenset(), "r")}
+    function = replace(FUNCTION, versions=versions, aliases=aliases)
+    assert removed(plan(function=function)) == []
+    larger = replace(WANTED, memory_mb=3000)
+    assert removed(plan(larger, function=function)) == ["glaciers:1"]
+    paper = {**aliases, "paper": Alias("paper", "1", frozenset(), "r")}
+    assert removed(plan(larger, function=replace(function, aliases=paper))) == []
+
+
+def test_versions_that_the_user_published_never_go() -> None:
+    own = tuple(replace(published(number, MemorySize=number), description="mine") for number in range(1, 26))
+    ours = tuple(published(number) for number in range(26, 26 + KEPT_VERSIONS))
+    function = replace(FUNCTION, versions=own)
+    assert removed(plan(function=function)) == []
+    assert removed(plan(replace(WANTED, memory_mb=3000), function=replace(function, versions=(*own, *ours)))) == [
+        "glaciers:26"
+    ]
+
+
+def test_versions_of_a_zip_package_are_not_told_one_by_one() -> None:
+    """They go with it."""
+    versions = tuple(published(number) for number in range(1, KEPT_VERSIONS + 3))
+    zipped = replace(FUNCTION, package="Zip", settings=replace(SETTINGS, image=""), versions=versions)
+    assert removed(plan(function=zipped)) == []
+
+
 def test_a_mark_that_is_an_images_only_tag_stays_or_the_image_would_go() -> None:
     other = "sha256:" + "cd" * 32
     assert THERE.repository is not None

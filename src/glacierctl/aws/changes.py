@@ -8,9 +8,11 @@ from typing import Any
 from glacierctl.aws import function
 from glacierctl.aws.current import Current
 from glacierctl.aws.function import Function
-from glacierctl.aws.versions import Version, kept
-from glacierctl.aws.wanted import KEPT_VERSIONS, FunctionSettings, LogGroupSettings, Wanted, WantedImage, keep_tag
+from glacierctl.aws.versions import Alias, Version, kept
+from glacierctl.aws.wanted import FunctionSettings, LogGroupSettings, Wanted, WantedImage, keep_tag
 
+_NEW = "the new one"
+"""Stands for the number of a version that is not published yet."""
 Field = tuple[str, str, str]
 """A setting, what it is now, what it will be: as text."""
 
@@ -135,7 +137,7 @@ def outdated(current: Current) -> tuple[str, ...]:
 
 
 def _running(now: Function) -> frozenset[str]:
-    return frozenset(version.digest for version in kept(now.versions, now.aliases, KEPT_VERSIONS))
+    return frozenset(version.digest for version in kept(now.versions, now.aliases))
 
 
 def _is_wanted(version: Version, wanted: Wanted) -> bool:
@@ -223,7 +225,7 @@ def _of_invocations(now: Function | None, wanted: Wanted, version: Version | Non
 
 def _of_alias(now: Function | None, wanted: Wanted, version: Version | None) -> list[Change]:
     alias = now.aliases.get(wanted.names.alias) if now else None
-    target = str(version.number) if version else "the new one"
+    target = str(version.number) if version else _NEW
     if alias is None:
         return [Change(Kind.CREATE, Resource.ALIAS, wanted.names.alias, (("version", "none", target),))]
     if alias.version != target or alias.others:
@@ -241,18 +243,19 @@ def _concurrency(now: Function | None, wanted: Wanted) -> list[Change]:
 
 
 def _tidying(current: Current, wanted: Wanted) -> list[Change]:
-    """What an interrupted deployment left undone at its very end."""
-    now = current.function
-    if now is None or matching_version(now, wanted) is None:
+    """Old versions that go at the very end, and marks that an interrupted deployment left undone there."""
+    now, names = current.function, wanted.names
+    if now is None or _is_zip(now):
         return []
-    names = wanted.names
-    staying = kept(now.versions, now.aliases, KEPT_VERSIONS)
+    version = matching_version(now, wanted)
+    live = Alias(names.alias, str(version.number) if version else _NEW, frozenset(), "")
+    staying = kept(now.versions, {**now.aliases, names.alias: live}, coming=0 if version else 1)
     changes = [
         Change(Kind.UPDATE, Resource.IMAGE, f"{names.repository}@{digest}", (("kept", there, then),))
         for digests, there, then in ((unmarked(current), "no", "yes"), (outdated(current), "yes", "no"))
-        for digest in digests
+        for digest in (digests if version else ())
     ]
-    old = (version for version in now.versions if version not in staying)
+    old = (one for one in now.versions if one not in staying)
     return [*changes, *(Change(Kind.REMOVE, Resource.VERSION, f"{names.function}:{one.number}") for one in old)]
 
 

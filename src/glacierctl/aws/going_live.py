@@ -11,7 +11,7 @@ from glacierctl.aws.function_update import Waiting
 from glacierctl.aws.names import Names
 from glacierctl.aws.session import Aws
 from glacierctl.aws.versions import Version
-from glacierctl.aws.wanted import KEPT_VERSIONS, Wanted
+from glacierctl.aws.wanted import Wanted
 
 Say = Callable[[str], None]
 """Told what is done, before it is done."""
@@ -66,7 +66,7 @@ def tidy(aws: Aws, wanted: Wanted, say: Say) -> None:
     """Remove old versions, and mark the images of the others, so that the repository keeps just these."""
     now = read_current(aws, wanted)
     assert now.function is not None
-    staying = versions.kept(now.function.versions, now.function.aliases, KEPT_VERSIONS)
+    staying = versions.kept(now.function.versions, now.function.aliases)
     if unmarked(now) or outdated(now):
         shared = now.repository is not None and bool(now.repository.shared_with)
         repository.keep_only(aws, wanted.names, {version.digest for version in staying}, shared=shared)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from glacierctl.aws.errors import NotFound, talking_about
 from glacierctl.aws.names import Names
 from glacierctl.aws.session import Aws
+from glacierctl.aws.wanted import KEPT_VERSIONS
 
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import AliasConfigurationTypeDef
@@ -39,6 +40,11 @@ class Version:
     def state(self) -> str:
         """Active, Inactive (it was not used for weeks), Pending or Failed; Active if it was not told."""
         return str(self.configuration.get("State") or "Active")
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether glacierctl published it, rather than somebody else."""
+        return bool(self.worker_version)
 
     @property
     def worker_version(self) -> str:
@@ -112,11 +118,17 @@ def named(aliases: Mapping[str, Alias]) -> frozenset[str]:
     return frozenset(version for alias in aliases.values() for version in (alias.version, *alias.others))
 
 
-def kept(versions: tuple[Version, ...], aliases: Mapping[str, Alias], count: int) -> tuple[Version, ...]:
-    """The newest `count` versions, and those that an alias names."""
-    newest = {version.number for version in versions[-count:]}
+def kept(versions: tuple[Version, ...], aliases: Mapping[str, Alias], *, coming: int = 0) -> tuple[Version, ...]:
+    """Those that stay: the newest that glacierctl published, what an alias names, and all that somebody else published.
+
+    Args:
+        versions: all there are, the oldest first.
+        aliases: all there are, or will be.
+        coming: how many will be published yet.
+    """
+    newest = [version for version in versions if version.is_ours][-(KEPT_VERSIONS - coming) :]
     held = named(aliases)
-    return tuple(version for version in versions if version.number in newest or str(version.number) in held)
+    return tuple(one for one in versions if not one.is_ours or one in newest or str(one.number) in held)
 
 
 def publish(aws: Aws, names: Names, code_hash: str, description: str) -> int:

@@ -8,7 +8,7 @@ from glacierctl.aws.names import Names
 from glacierctl.aws.roles import Document
 
 KEPT_VERSIONS = 10
-"""How many published versions stay, beside those that an alias names."""
+"""How many versions stay that glacierctl published, beside those that an alias names. The user's own all stay."""
 
 _KEPT_IMAGES = 30
 """How many images stay that no version names: pushed, but never deployed, or only once."""
