@@ -235,10 +235,20 @@ def test_a_role_of_one_s_own_is_judged_by_what_it_may(enough: bool, glacierctl: 
     arn = iam.create_role(RoleName="mine", AssumeRolePolicyDocument=json.dumps(roles.trust()))["Role"]["Arn"]
     wide = allow("s3:*", "logs:*", "sqs:*") if enough else allow("s3:*", "logs:*")
     iam.put_role_policy(RoleName="mine", PolicyName="p", PolicyDocument=json.dumps(wide))
-    me = user("deployer", roles.deployer(NAMES)) | {"GLACIERCTL_ROLE": arn}
-    role = diff(glacierctl, code=0 if enough else 1, env=me)["role"]
-    assert role["own"]
-    assert [one["action"] for one in role["lacks"]] == ([] if enough else ["sqs:SendMessage"])
+    me = user("deployer", roles.deployer(NAMES, arn)) | {"GLACIERCTL_ROLE": arn}
+    found = diff(glacierctl, code=0 if enough else 1, env=me)
+    assert found["role"]["own"]
+    assert [one["action"] for one in found["role"]["lacks"]] == ([] if enough else ["sqs:SendMessage"])
+    assert found["credentials"]["denied"] == []
+
+
+def test_with_a_role_of_one_s_own_no_power_over_roles_is_asked_for(glacierctl: Run, moto: Moto) -> None:
+    del moto
+    arn = f"arn:aws:iam::{ACCOUNT}:role/mine"
+    ran = glacierctl("iam", "show", "deployer", "--document", env={"GLACIERCTL_ROLE": arn})
+    assert json.loads(ran.stdout) == roles.deployer(NAMES, arn)
+    assert "PutRolePolicy" not in ran.stdout
+    assert ROLE not in ran.stdout
 
 
 def test_s3_lets_the_worker_write_below_its_prefix_only(moto: Moto) -> None:

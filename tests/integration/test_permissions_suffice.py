@@ -2,18 +2,22 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import pytest
 from tests.support.deployments import VERSION, Trial
 from tests.support.policies import ALLOWED, decide
 from tests.support.zips import Old
 from tests.unit.test_permissions import OTHER_ACTIONS
 
-from glacierctl.aws import conversion, health, limits, roles
+from glacierctl.aws import conversion, health, limits, roles, worker_role
 from glacierctl.aws.destroy import destroy, plan_destruction
 from glacierctl.aws.drift import check_drift
+from glacierctl.aws.errors import Denied
 from glacierctl.aws.function_health import check_function
 from glacierctl.aws.history import read_history
 from glacierctl.aws.permissions import compare_role
@@ -25,10 +29,10 @@ SERVICES = ("ecr", "iam", "functions", "invoker", "logs", "quotas", "s3", "sqs")
 Judged = dict[tuple[str, str], str]
 
 
-def judge_calls(trial: Trial) -> Judged:
+def judge_calls(trial: Trial, own_role: str | None = None) -> Judged:
     """What the deployer's policy says of each call that is made from now on, by action and resource."""
     judged: Judged = {}
-    policy = json.loads(json.dumps(roles.deployer(trial.names)))
+    policy = json.loads(json.dumps(roles.deployer(trial.names, own_role)))
     for service in SERVICES:
         client: Any = getattr(trial.aws, service)
         prefix = {"functions": "lambda", "invoker": "lambda", "quotas": "servicequotas"}.get(service, service)
@@ -89,6 +93,19 @@ def _of_lambda(account: str, params: dict[str, Any]) -> str:
     return f"arn:aws:lambda:{account}:function:{params['FunctionName']}" + (f":{qualifier}" if qualifier else "")
 
 
+def refuse_looks_at(trial: Trial, role: str) -> None:
+    """Let IAM refuse to tell of this role."""
+    told = {
+        "Error": {"Code": "AccessDenied", "Message": f"somebody is not authorized to perform: iam:GetRole on {role}"}
+    }
+    asked: list[str] = []
+    events = trial.aws.iam.meta.events
+    events.register("before-parameter-build.iam.GetRole", lambda params, **_: asked.append(params["RoleName"]))
+    events.register(
+        "before-call.iam.GetRole", lambda **_: (SimpleNamespace(status_code=403), told) if asked[-1] == role else None
+    )
+
+
 def assert_all_allowed(judged: Judged, at_least: int) -> None:
     assert len(judged) > at_least
     assert {call: said for call, said in judged.items() if said != ALLOWED} == {}
@@ -113,6 +130,31 @@ def test_deploy_doctor_history_rollback_and_destroy(trial: Trial) -> None:
     roll_back(aws, names)
     destroy(aws, plan_destruction(aws, names), on_step=trial.steps.append)
     assert_all_allowed(judged, 50)
+
+
+def test_with_a_role_of_ones_own_no_other_is_needed(trial: Trial) -> None:
+    names = trial.names
+    own = replace(names, function=f"{names.function}-own").role_arn
+    worker_role.create(trial.aws, replace(names, function=f"{names.function}-own"), trial.wanted().role())
+    judged = judge_calls(trial, own)
+    refuse_looks_at(trial, names.role)
+    trial.deploy(trial.wanted(role_arn=own))
+    trial.deploy(trial.wanted("lean-x86_64-bbbb", role_arn=own))
+    destruction = plan_destruction(trial.aws, names)
+    assert [(one.name, one.why) for one in destruction.stays[:-1]] == [
+        (names.role, f"these credentials do not allow iam:GetRole, and the role in use is {own}")
+    ]
+    destroy(trial.aws, destruction, on_step=trial.steps.append)
+    assert judged.pop(("iam:GetRole", names.role_arn)) != ALLOWED
+    assert_all_allowed(judged, 40)
+    assert [one.name for one in plan_destruction(trial.aws, names, own).goes] == []
+
+
+def test_leaving_does_not_begin_if_the_role_in_use_may_not_be_looked_at(trial: Trial) -> None:
+    trial.deploy(trial.wanted())
+    refuse_looks_at(trial, trial.names.role)
+    with pytest.raises(Denied, match="iam:GetRole"):
+        plan_destruction(trial.aws, trial.names)
 
 
 def test_a_conversion_asks_for_the_old_role_beside(trial: Trial, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ NAMES = Names(ACCOUNT, "us-west-2", "glaciers", "glaciers-image", "live", "ice",
 LONGEST = Names(ACCOUNT, "ap-southeast-2", "f" * 50, "r" * 100, "live", "b" * 63, "a-long-prefix/of-a-folder/")
 RESULT = "arn:aws:s3:::ice/results/sentinel2/clipped/x/y.tif"
 LANDSAT = "arn:aws:s3:::usgs-landsat/collection02/level-1/x_B8.TIF"
+OWN_ROLE = "arn:aws:iam::123456789012:role/staff/for-glaciers"
 FUNCTION = "arn:aws:lambda:us-west-2:123456789012:function:glaciers"
 
 SERVICES = {"functions": "lambda", "invoker": "lambda", "quotas": "service-quotas"}
@@ -51,8 +52,9 @@ IMPLIED = {
 
 
 def statements(names: Names = NAMES) -> Iterator[Document]:
-    for document in roles.documents(names).values():
-        yield from document["Statement"]
+    for own_role in (None, OWN_ROLE):
+        for document in roles.documents(names, own_role).values():
+            yield from document["Statement"]
 
 
 def actions(*parties: str) -> set[str]:
@@ -141,6 +143,16 @@ def test_the_deployer_hands_the_role_to_lambda_only() -> None:
     for service, allowed in (("lambda.amazonaws.com", True), ("ec2.amazonaws.com", False)):
         decided = decide([roles.deployer(NAMES)], "iam:PassRole", role, {"iam:PassedToService": service})
         assert (decided == ALLOWED) == allowed
+
+
+def test_with_a_role_of_ones_own_the_deployer_can_use_that_one_and_make_none() -> None:
+    policies = [roles.deployer(NAMES, OWN_ROLE)]
+    service = {"iam:PassedToService": "lambda.amazonaws.com"}
+    allowed = {(one.action, one.resource) for one in grants(policies[0]) if one.action.startswith("iam:")}
+    assert allowed == {("iam:GetRole", OWN_ROLE), ("iam:PassRole", OWN_ROLE)}
+    assert decide(policies, "iam:PassRole", OWN_ROLE, service) == ALLOWED
+    assert decide(policies, "iam:PassRole", OWN_ROLE, {"iam:PassedToService": "ec2.amazonaws.com"}) != ALLOWED
+    assert decide(policies, "iam:PassRole", NAMES.role_arn, service) != ALLOWED
 
 
 def test_the_deployer_adds_event_sources_to_its_function_only() -> None:

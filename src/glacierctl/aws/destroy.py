@@ -6,7 +6,7 @@ from typing import Any
 
 from glacierctl.aws import function, log_group, queue, repository, roles, worker_role
 from glacierctl.aws.changes import Resource
-from glacierctl.aws.errors import NotFound, talking_about
+from glacierctl.aws.errors import Denied, NotFound, talking_about
 from glacierctl.aws.function import Function
 from glacierctl.aws.log_group import LogGroup
 from glacierctl.aws.names import Names
@@ -55,17 +55,24 @@ class Destruction:
         }
 
 
-def plan_destruction(aws: Aws, names: Names) -> Destruction:
+def plan_destruction(aws: Aws, names: Names, own_role: str | None = None) -> Destruction:
     """Look at what is there; nothing is changed.
+
+    Args:
+        aws: the account.
+        names: what the deployment's parts are called.
+        own_role: ARN of a role that the user made for it, if that is what the settings say.
 
     Raises:
         Denied: the credentials do not allow to look.
     """
+    there = function.read(aws, names)
+    role, hidden = _role(aws, names, own_role or (there.settings.role_arn if there else ""))
     found = (
-        (Resource.FUNCTION, names.function, function.read(aws, names), "with all versions and aliases"),
+        (Resource.FUNCTION, names.function, there, "with all versions and aliases"),
         (Resource.QUEUE, names.queue, queue.read(aws, names), "with its messages"),
         (Resource.LOG_GROUP, names.log_group, log_group.read(aws, names), "with all logs"),
-        (Resource.ROLE, names.role, worker_role.read(aws, names), "with its policy"),
+        (Resource.ROLE, names.role, role, "with its policy"),
         (Resource.REPOSITORY, names.repository, repository.read(aws, names), "with all images"),
     )
     goes: list[Piece] = []
@@ -80,8 +87,20 @@ def plan_destruction(aws: Aws, names: Names) -> Destruction:
             shared = isinstance(part, Repository) and part.shared_with and roles.lets_pull(names, part.settings.policy)
             if shared and not needed:
                 goes.append(Piece(Resource.PULLING, name, "of the function that goes; others keep theirs"))
+    if hidden:
+        stays.append(Piece(Resource.ROLE, names.role, hidden))
     bucket = Piece(Resource.BUCKET, names.bucket, "results are never removed")
     return Destruction(names, tuple(goes), (*stays, bucket))
+
+
+def _role(aws: Aws, names: Names, used: str) -> tuple[Role | None, str]:
+    """The role that a deployment makes; or none, and why it may not be looked at, unless it is the one that is used."""
+    try:
+        return worker_role.read(aws, names), ""
+    except Denied as error:
+        if used == names.role_arn:
+            raise
+        return None, f"{error.what}" + (f", and the role in use is {used}" if used else "")
 
 
 def _why_it_stays(names: Names, part: Function | Queue | LogGroup | Role | Repository) -> str:

@@ -29,6 +29,7 @@ REASONS: Mapping[str, str] = {
     "CarryOverEventSources": "what triggers a Zip function triggers the converted one again, and no other function",
     "PauseEventSources": "they are stopped while a Zip function is converted, so that nothing is handed to nobody",
     "ManageTheWorkersRole": "the worker's role gets exactly the worker's policy, and is removed by destroy",
+    "LookAtYourOwnRole": "a role that you made is used as it is; it has to be there, and to trust Lambda",
     "HandTheRoleToLambda": "the function works as the worker's role; the role can be handed to nothing but Lambda",
     "ManageTheLogGroup": "logs are kept for as long as the settings say, instead of for ever",
     "FindTheLogGroup": "a log group is found by how its name begins, which for IAM is a question about all of them",

@@ -97,14 +97,22 @@ def submitter(names: Names) -> Document:
     )  # fmt: skip
 
 
-def deployer(names: Names) -> Document:
-    """What whoever runs deploy, doctor, history, rollback and destroy needs."""
-    return _document(*_image_statements(names), *_function_statements(names), *_surroundings_statements(names))
+def deployer(names: Names, own_role: str | None = None) -> Document:
+    """What whoever runs deploy, doctor, history, rollback and destroy needs.
+
+    With `own_role`, the ARN of a role that the user made, it may make and change none.
+    """
+    return _document(
+        *_image_statements(names),
+        *_function_statements(names),
+        *_role_statements(names, own_role),
+        *_surroundings_statements(names),
+    )
 
 
-def documents(names: Names) -> dict[str, Document]:
+def documents(names: Names, own_role: str | None = None) -> dict[str, Document]:
     """All three, by who they are for."""
-    return {"deployer": deployer(names), "submitter": submitter(names), "worker": worker(names)}
+    return {"deployer": deployer(names, own_role), "submitter": submitter(names), "worker": worker(names)}
 
 
 def _image_statements(names: Names) -> list[Document]:
@@ -152,19 +160,25 @@ def _function_statements(names: Names) -> list[Document]:
     ]  # fmt: skip
 
 
-def _surroundings_statements(names: Names) -> list[Document]:
+def _role_statements(names: Names, own_role: str | None) -> list[Document]:
+    manage = _allow(
+        "ManageTheWorkersRole",
+        ["iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:GetRole",
+         "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:PutRolePolicy",
+         "iam:TagRole", "iam:UpdateAssumeRolePolicy"],
+        names.role_arn,
+    )  # fmt: skip
     return [
-        _allow(
-            "ManageTheWorkersRole",
-            ["iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:GetRole",
-             "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:PutRolePolicy",
-             "iam:TagRole", "iam:UpdateAssumeRolePolicy"],
-            names.role_arn,
-        ),
+        _allow("LookAtYourOwnRole", ["iam:GetRole"], own_role) if own_role else manage,
         {
-            **_allow("HandTheRoleToLambda", ["iam:PassRole"], names.role_arn),
+            **_allow("HandTheRoleToLambda", ["iam:PassRole"], own_role or names.role_arn),
             "Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
         },
+    ]
+
+
+def _surroundings_statements(names: Names) -> list[Document]:
+    return [
         _allow(
             "ManageTheLogGroup",
             ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DeleteLogGroup", "logs:DeleteLogStream",

@@ -39,8 +39,9 @@ def destroy(
     named = dep.Deployment(
         function_name=function_name, repository=repository, alias=alias, bucket=bucket, aws_region=aws_region
     )
-    aws, names = dep.reach(current_settings(named.flags()))
-    plan = plan_destruction(aws, names)
+    settings = current_settings(named.flags())
+    aws, names = dep.reach(settings)
+    plan = plan_destruction(aws, names, settings.role)
     if not as_json:
         _show(plan)
     removes = not plan.is_empty and not dry_run

@@ -80,7 +80,8 @@ def show_permissions(
         ).flags()
     )
     names = _names(settings, account)
-    documents = {one: roles.documents(names)[one] for one in ([party] if party else Party)}
+    everybody = roles.documents(names, settings.role)
+    documents = {one: everybody[one] for one in ([party] if party else Party)}
     if document:
         show.print_line(json.dumps(documents[party or Party.DEPLOYER], indent=2))
     elif as_json:
@@ -129,7 +130,7 @@ def diff_permissions(
     aws, names = deployment.reach(settings)
     role = judge_own_role(aws, names, settings.role) if settings.role else compare_role(aws, names)
     identity = who_am_i(aws)
-    simulation = simulate(aws, identity, roles.deployer(names))
+    simulation = simulate(aws, identity, roles.deployer(names, settings.role))
     agrees = role.agrees and not simulation.denied
     if as_json:
         show.print_json(
