@@ -11,6 +11,7 @@ from glacierctl.aws.destroy import Destruction, destroy, plan_destruction
 from glacierctl.aws.errors import Conflict, NotFound, NotReady
 from glacierctl.aws.history import read_history
 from glacierctl.aws.names import MANAGED
+from glacierctl.aws.resized import resized
 from glacierctl.aws.rollback import RolledBack, roll_back
 from glacierctl.aws.session import Aws
 
@@ -65,6 +66,64 @@ def test_a_rollback_passes_over_a_version_that_did_not_answer(trial: Trial) -> N
     trial.deploy(trial.wanted("lean-x86_64-cccc"))
     assert roll_back(trial.aws, trial.names).before == 3
     assert trial.alias_version() == "1"
+
+
+def retry_with(trial: Trial, memory_mb: int, *, version: str) -> str:
+    """Publish a version with other memory, as `retry --memory` does; its number."""
+    return resized(
+        trial.aws, trial.names, version, memory_mb, clock=trial.time.clock(), on_step=trial.steps.append
+    ).version
+
+
+def test_a_version_for_a_retry_was_never_deployed(trial: Trial) -> None:
+    trial.deploy(trial.wanted("lean-x86_64-aaaa"))
+    assert retry_with(trial, 8192, version="1") == "2"
+    assert trial.plan(trial.wanted("lean-x86_64-aaaa")).is_empty
+    trial.deploy(trial.wanted("lean-x86_64-bbbb"))
+    assert [(one.version, one.is_resized) for one in read_history(trial.aws, trial.names)] == [
+        (3, False),
+        (2, True),
+        (1, False),
+    ]
+    assert read_history(trial.aws, trial.names)[1].tag == "lean-x86_64-aaaa"
+    assert roll_back(trial.aws, trial.names).version == 1
+
+
+def test_a_version_for_a_retry_that_is_what_is_wanted_is_deployed_and_gone_back_to(trial: Trial) -> None:
+    trial.deploy(trial.wanted())
+    retry_with(trial, 8192, version="1")
+    assert trial.deploy(trial.wanted(memory_mb=8192)).version == 2
+    assert trial.plan(trial.wanted(memory_mb=8192)).is_empty
+    trial.deploy(trial.wanted("lean-x86_64-bbbb"))
+    assert roll_back(trial.aws, trial.names).version == 2
+    assert roll_back(trial.aws, trial.names).version == 1
+
+
+def test_a_version_that_was_gone_back_from_is_not_gone_back_to(trial: Trial) -> None:
+    trial.deploy(trial.wanted("lean-x86_64-good"))
+    trial.deploy(trial.wanted("lean-x86_64-bad"))
+    assert roll_back(trial.aws, trial.names).version == 1
+    trial.deploy(trial.wanted("lean-x86_64-worse"))
+    assert roll_back(trial.aws, trial.names).version == 1
+    with pytest.raises(NotFound, match="cannot be rolled back"):
+        roll_back(trial.aws, trial.names)
+
+
+def test_an_alias_that_was_moved_by_hand_goes_back_to_where_it_was(trial: Trial) -> None:
+    for tag in ("lean-x86_64-aaaa", "lean-x86_64-bbbb", "lean-x86_64-cccc"):
+        trial.deploy(trial.wanted(tag))
+    roll_back(trial.aws, trial.names, 1)
+    trial.aws.functions.update_alias(FunctionName=trial.names.function, Name="live", FunctionVersion="3")
+    assert roll_back(trial.aws, trial.names).version == 1
+
+
+def test_what_an_alias_named_is_noted_after_the_users_words(trial: Trial) -> None:
+    trial.deploy(trial.wanted("lean-x86_64-aaaa"))
+    trial.aws.functions.update_alias(FunctionName=trial.names.function, Name="live", Description="ours")
+    trial.deploy(trial.wanted("lean-x86_64-bbbb"))
+    trial.deploy(trial.wanted("lean-x86_64-cccc"))
+    told = trial.aws.functions.get_alias(FunctionName=trial.names.function, Name="live")
+    assert told["Description"] == "ours (glacierctl: version 3, before it 2, 1)"
 
 
 def test_a_rollback_needs_a_version_before(trial: Trial) -> None:

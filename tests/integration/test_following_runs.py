@@ -514,6 +514,10 @@ def test_retry_with_other_memory_publishes_the_same_code_once(glacierctl: Glacie
     report(ledger, tasks[0], "failed", "failed")
     assert glacierctl("retry", ledger.run_id, "--memory", "4096").code == 0
     assert {one["qualifier"] for one in moto.accepted()} == {first}
+    history = document(glacierctl("deploy", "history", "--json"))
+    check_document("deploy-history", history)
+    assert [one["version"] for one in history["versions"] if one["for_retry"]] == [int(first)]
+    assert "for a retry" in glacierctl("deploy", "history").stdout
 
 
 def test_other_memory_for_code_that_is_not_the_newest_is_refused(

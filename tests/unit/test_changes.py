@@ -179,6 +179,14 @@ def test_an_older_version_that_is_what_is_wanted_is_not_taken() -> None:
     assert ("publish", "version") in told(found)
 
 
+def test_a_version_that_a_retry_published_since_is_passed_over() -> None:
+    resized = replace(published(2, MemorySize=8192), description=f"{published(1).description} (8192 MB for a retry)")
+    function = replace(FUNCTION, versions=(published(1), resized))
+    assert plan(function=function).is_empty
+    larger = plan(replace(WANTED, memory_mb=8192), function=function)
+    assert told(larger) == [("update", "function"), ("create", "invocation settings"), ("move", "alias")]
+
+
 def test_an_alias_that_names_another_version_is_moved_to_the_newest() -> None:
     both = (published(1, MemorySize=128), published(2))
     invocations = {**FUNCTION.invocations, "2": WANTED.invocations()}

@@ -8,7 +8,7 @@ from typing import Any
 from glacierctl.aws import function
 from glacierctl.aws.current import Current
 from glacierctl.aws.function import Function
-from glacierctl.aws.versions import Alias, Version, kept
+from glacierctl.aws.versions import LATEST, Alias, Version, kept
 from glacierctl.aws.wanted import FunctionSettings, LogGroupSettings, Wanted, WantedImage, keep_tag
 
 _NEW = "the new one"
@@ -109,11 +109,18 @@ def differences(current: Current, wanted: Wanted) -> Plan:
 
 
 def matching_version(found: Function | None, wanted: Wanted) -> Version | None:
-    """The newest published version, if it is what is wanted: then none is published."""
-    if found is None or not found.versions or wanted.image.digest is None:
+    """The newest published version, if it is what is wanted: then none is published.
+
+    One that only a retry uses is passed over, unless it is just what is wanted: Lambda would publish no other.
+    """
+    if found is None or wanted.image.digest is None:
         return None
-    newest = found.versions[-1]
-    return newest if _is_wanted(newest, wanted) else None
+    for version in reversed(found.versions):
+        if _is_wanted(version, wanted):
+            return version
+        if not version.is_resized:
+            return None
+    return None
 
 
 def unmarked(current: Current) -> tuple[str, ...]:
@@ -248,7 +255,8 @@ def _tidying(current: Current, wanted: Wanted) -> list[Change]:
     if now is None or _is_zip(now):
         return []
     version = matching_version(now, wanted)
-    live = Alias(names.alias, str(version.number) if version else _NEW, frozenset(), "")
+    there = now.aliases.get(names.alias, Alias(names.alias, LATEST, frozenset(), ""))
+    live = there.moved_to(str(version.number) if version else _NEW)
     staying = kept(now.versions, {**now.aliases, names.alias: live}, coming=0 if version else 1)
     changes = [
         Change(Kind.UPDATE, Resource.IMAGE, f"{names.repository}@{digest}", (("kept", there, then),))

@@ -25,6 +25,8 @@ class Release:
     """When, in ISO 8601 as Lambda writes it."""
     state: str
     """Active, Inactive (it was not used for weeks), Pending or Failed."""
+    is_resized: bool
+    """Whether it is another one with other memory, published for a retry."""
     aliases: tuple[str, ...]
     """All that name it, sorted."""
     is_live: bool
@@ -47,6 +49,7 @@ def read_history(aws: Aws, names: Names) -> tuple[Release, ...]:
                 description=version.description,
                 published=version.published,
                 state=told.get("State", "Active"),
+                is_resized=version.is_resized,
                 aliases=tuple(naming),
                 is_live=names.alias in naming,
             )

@@ -11,7 +11,7 @@ from glacierctl.aws.hand_over import Target, target
 from glacierctl.aws.lease import hold
 from glacierctl.aws.names import Names
 from glacierctl.aws.session import Aws
-from glacierctl.aws.versions import LATEST, Version, publish, read_versions
+from glacierctl.aws.versions import LATEST, Version, publish, read_versions, resized_description
 
 
 def resized(
@@ -50,7 +50,7 @@ def _publish(aws: Aws, names: Names, bound: Version, memory_mb: int, waiting: Wa
         )
     try:
         _set_memory(aws, names, memory_mb, waiting)
-        number = publish(aws, names, bound.configuration["CodeSha256"], bound.description)
+        number = publish(aws, names, bound.configuration["CodeSha256"], resized_description(bound, memory_mb))
     finally:
         _set_memory(aws, names, now["MemorySize"], waiting)
     wait(aws, names, waiting, str(number))

@@ -29,7 +29,7 @@ def roll_back(aws: Aws, names: Names, version: int | None = None) -> RolledBack:
         aws: the account.
         names: whose alias.
         version: number of the version; by default the one that was live before. One that did not answer when it was
-            deployed never was.
+            deployed never was, and one that was gone back from is not gone back to.
 
     Raises:
         NotFound: there is no such version, none before, or its image is gone.
@@ -54,17 +54,26 @@ def _number(alias: Alias) -> int | None:
 
 
 def _before(aws: Aws, names: Names, alias: Alias, there: tuple[Version, ...]) -> Version:
-    live = _number(alias)
-    # A deploy gives a version settings of its own when it has answered; other people's versions have none.
-    answered = invoke_settings.read(aws, names).keys()
-    before = [
-        version
-        for version in there
-        if (live is None or version.number < live) and (str(version.number) in answered or not version.worker_version)
-    ]
+    if alias.before:
+        before = [version for number in alias.before for version in there if str(version.number) == number]
+    else:
+        before = _answered(aws, names, _number(alias), there)
     if not before:
         raise _nothing(names, f"version {alias.version} is live, and none that was before it is there any more")
-    return before[-1]
+    return before[0]
+
+
+def _answered(aws: Aws, names: Names, live: int | None, there: tuple[Version, ...]) -> list[Version]:
+    """Versions that may have been live before, the newest first: where an alias has no note of it."""
+    # A deploy gives a version settings of its own when it has answered; other people's versions have none.
+    answered = invoke_settings.read(aws, names).keys()
+    return [
+        version
+        for version in reversed(there)
+        if (live is None or version.number < live)
+        and not version.is_resized
+        and (str(version.number) in answered or not version.worker_version)
+    ]
 
 
 def _numbered(names: Names, there: tuple[Version, ...], number: int) -> Version:

@@ -9,6 +9,8 @@ from glacierctl.aws.roles import Document
 
 KEPT_VERSIONS = 10
 """How many versions stay that glacierctl published, beside those that an alias names. The user's own all stay."""
+KEPT_RESIZED = 5
+"""How many versions stay beside those that a retry published with other memory: what they were handed may still run."""
 
 _KEPT_IMAGES = 30
 """How many images stay that no version names: pushed, but never deployed, or only once."""

@@ -101,6 +101,7 @@ def _document(release: "Release") -> dict[str, Any]:
         "worker_version": release.worker_version,
         "description": release.description,
         "state": release.state,
+        "for_retry": release.is_resized,
         "aliases": list(release.aliases),
         "live": release.is_live,
     }
@@ -109,7 +110,7 @@ def _document(release: "Release") -> dict[str, Any]:
 def _row(release: "Release") -> list[str]:
     return [
         str(release.version),
-        ", ".join(release.aliases),
+        ", ".join(release.aliases) or ("for a retry" if release.is_resized else ""),
         f"{_published_at(release):%Y-%m-%d %H:%M} UTC",
         release.worker_version or "unknown",
         release.tag or release.digest or "a Zip package",
