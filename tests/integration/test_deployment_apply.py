@@ -252,6 +252,28 @@ def test_a_plan_tells_which_versions_go(trial: Trial) -> None:
     assert sorted(set(before) - set(trial.versions())) == told == ["1"]
 
 
+def test_images_that_are_in_use_are_marked_before_the_repository_may_remove_any(trial: Trial) -> None:
+    numbers = own_image_function(trial, versions=2)
+    names, functions = trial.names, trial.aws.functions
+    in_use = [functions.get_function(FunctionName=names.function, Qualifier=one)["Code"] for one in numbers]
+    latest = trial.push(Login("registry", "AWS", "secret"), f"{names.repository_uri}:own-latest")
+    functions.update_function_code(FunctionName=names.function, ImageUri=f"{names.repository_uri}@{latest}")
+    functions.update_alias(FunctionName=names.function, Name=names.alias, FunctionVersion="$LATEST")
+
+    def fail(*_: object) -> str:
+        raise NotFound("no engine", why="none is there", hint="Start one.")
+
+    told = [one.name for one in trial.plan(trial.wanted()).changes if one.resource is Resource.IMAGE]
+    made = trial.calls()
+    with pytest.raises(NotFound, match="no engine"):
+        trial.deploy(trial.wanted(), deliver=fail)
+    assert changing(made)[:4] == [*["PutImage"] * 3, "PutImageTagMutability"]
+    images = trial.aws.ecr.describe_images(repositoryName=names.repository)["imageDetails"]
+    marked = {one["imageDigest"] for one in images if keep_tag(one["imageDigest"]) in one["imageTags"]}
+    assert marked == {latest, *(code["ImageUri"].partition("@")[2] for code in in_use)}
+    assert [name for name in told if "@" in name] == sorted(f"{names.repository}@{digest}" for digest in marked)
+
+
 def test_what_was_there_before_is_adopted(trial: Trial) -> None:
     trial.aws.logs.create_log_group(logGroupName=trial.names.log_group)
     trial.aws.ecr.create_repository(repositoryName=trial.names.repository)

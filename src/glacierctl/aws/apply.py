@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from glacierctl.aws import function, function_update, going_live, lease, log_group, queue, repository, worker_role
-from glacierctl.aws.changes import Kind, Plan, Resource, differences, wanted_log_group
+from glacierctl.aws.changes import Kind, Plan, Resource, differences, unmarked, wanted_log_group
 from glacierctl.aws.clock import Clock
 from glacierctl.aws.errors import AwsError, NotFound
 from glacierctl.aws.function_update import Waiting
@@ -132,6 +132,10 @@ def _prepare(aws: Aws, plan: Plan, deliver: Deliver | None, waiting: Waiting, st
         )
     if wanted.role_arn is not None:
         worker_role.require(aws, wanted.role_arn)
+    if digests := unmarked(plan.current):
+        # First of all: as soon as the repository has its lifecycle, it removes what is not marked.
+        steps.say(f"Marking the images in {names.repository} that {names.function} runs, so that they stay")
+        repository.keep(aws, names, digests)
     _make(aws, plan, Resource.REPOSITORY, waiting, steps)
     digest = plan.current.digest or _deliver(aws, wanted, deliver, steps)
     for resource in (Resource.ROLE, Resource.LOG_GROUP, Resource.QUEUE):

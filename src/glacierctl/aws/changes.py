@@ -104,7 +104,8 @@ class Plan:
 def differences(current: Current, wanted: Wanted) -> Plan:
     """What has to change so that what is there becomes what is wanted."""
     wanted = replace(wanted, image=_wanted_image(wanted, current))
-    changes = (*_surroundings(current, wanted), *_of_function(current, wanted), *_tidying(current, wanted))
+    marks = _marks(wanted, unmarked(current), stay=True)
+    changes = (*marks, *_surroundings(current, wanted), *_of_function(current, wanted), *_tidying(current, wanted))
     return Plan(wanted, current, changes)
 
 
@@ -124,7 +125,7 @@ def matching_version(found: Function | None, wanted: Wanted) -> Version | None:
 
 
 def unmarked(current: Current) -> tuple[str, ...]:
-    """Digests of images that kept versions run and that are not marked to be kept, sorted."""
+    """Digests of images that the function or its kept versions run and that are not marked to be kept, sorted."""
     if current.repository is None or current.function is None:
         return ()
     return tuple(sorted(_running(current.function) & current.repository.images.keys() - current.repository.kept()))
@@ -144,7 +145,9 @@ def outdated(current: Current) -> tuple[str, ...]:
 
 
 def _running(now: Function) -> frozenset[str]:
-    return frozenset(version.digest for version in kept(now.versions, now.aliases))
+    # What is not published counts too: an alias may name it, and so does whoever names no version.
+    latest = now.settings.image.partition("@")[2]
+    return frozenset({latest, *(version.digest for version in kept(now.versions, now.aliases))})
 
 
 def _is_wanted(version: Version, wanted: Wanted) -> bool:
@@ -250,7 +253,7 @@ def _concurrency(now: Function | None, wanted: Wanted) -> list[Change]:
 
 
 def _tidying(current: Current, wanted: Wanted) -> list[Change]:
-    """Old versions that go at the very end, and marks that an interrupted deployment left undone there."""
+    """Old versions that go at the very end, and marks that an interrupted deployment left there."""
     now, names = current.function, wanted.names
     if now is None or _is_zip(now):
         return []
@@ -258,13 +261,14 @@ def _tidying(current: Current, wanted: Wanted) -> list[Change]:
     there = now.aliases.get(names.alias, Alias(names.alias, LATEST, frozenset(), ""))
     live = there.moved_to(str(version.number) if version else _NEW)
     staying = kept(now.versions, {**now.aliases, names.alias: live}, coming=0 if version else 1)
-    changes = [
-        Change(Kind.UPDATE, Resource.IMAGE, f"{names.repository}@{digest}", (("kept", there, then),))
-        for digests, there, then in ((unmarked(current), "no", "yes"), (outdated(current), "yes", "no"))
-        for digest in (digests if version else ())
-    ]
+    marks = _marks(wanted, outdated(current) if version else (), stay=False)
     old = (one for one in now.versions if one not in staying)
-    return [*changes, *(Change(Kind.REMOVE, Resource.VERSION, f"{names.function}:{one.number}") for one in old)]
+    return [*marks, *(Change(Kind.REMOVE, Resource.VERSION, f"{names.function}:{one.number}") for one in old)]
+
+
+def _marks(wanted: Wanted, digests: tuple[str, ...], *, stay: bool) -> list[Change]:
+    field = ("kept", _text(not stay), _text(stay))
+    return [Change(Kind.UPDATE, Resource.IMAGE, f"{wanted.names.repository}@{one}", (field,)) for one in digests]
 
 
 def _function_fields(now: FunctionSettings, then: FunctionSettings) -> tuple[Field, ...]:

@@ -152,18 +152,26 @@ def find_image(aws: Aws, names: Names, reference: str) -> str:
         return found[0]["imageDigest"]
 
 
+def keep(aws: Aws, names: Names, digests: Collection[str]) -> None:
+    """Mark these images as kept, those of them that are there."""
+    with talking_about(f"the images of {names.repository}"):
+        images = _images(aws, names)
+        for digest in digests:
+            if digest in images and keep_tag(digest) not in images[digest]:
+                _tag(aws, names, digest)
+
+
 def keep_only(aws: Aws, names: Names, digests: Collection[str], *, shared: bool = False) -> None:
     """Mark these images as kept and no others; an image whose only tag is the mark keeps it.
 
     Removing an image's last tag would remove the image. In a repository that is shared, no mark is taken off: it may be
     another function's.
     """
+    keep(aws, names, digests)
+    if shared:
+        return
     with talking_about(f"the images of {names.repository}"):
-        images = _images(aws, names)
-        for digest in digests:
-            if digest in images and keep_tag(digest) not in images[digest]:
-                _tag(aws, names, digest)
-        for digest, tags in () if shared else images.items():
+        for digest, tags in _images(aws, names).items():
             marks = [tag for tag in tags if tag.startswith(KEEP_TAG)]
             if digest not in digests and marks and len(marks) < len(tags):
                 aws.ecr.batch_delete_image(
