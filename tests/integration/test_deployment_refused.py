@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from botocore.session import get_session
-from tests.support.deployments import Trial, answer_invocations, changing
+from tests.support.deployments import Trial, answer_invocations, before_calls, changing
 from tests.support.moto_server import AWS_REGION
 
 from glacierctl.aws import worker_role
+from glacierctl.aws.changes import Resource
 from glacierctl.aws.errors import (
     AwsError,
     Denied,
@@ -221,6 +222,65 @@ def test_an_update_that_fails_leaves_the_alias_where_it_is(trial: Trial) -> None
     assert (trial.alias_version(), trial.versions()) == ("1", ["1"])
     trial.revive()
     assert trial.deploy(trial.wanted("lean-x86_64-bbbb")).version == 2
+
+
+def fail_until(trial: Trial, operation: str, **failed: str) -> list[str]:
+    """Let the function be told to have failed until Lambda is asked for this; what it is asked to change."""
+    made: list[str] = []
+    before_calls(trial.aws, lambda model, **_: made.append(model.name))
+
+    def change(told: dict[str, Any]) -> None:
+        configuration = told.get("Configuration", told)
+        if operation not in made and configuration.get("Version") == "$LATEST":
+            configuration.update(failed)
+
+    change_answer(trial, "GetFunction", change)
+    change_answer(trial, "GetFunctionConfiguration", change)
+    return made
+
+
+def test_a_function_that_could_not_be_made_is_made_anew_by_the_next_deploy(trial: Trial) -> None:
+    failed = {"State": "Failed", "StateReason": "Lambda could not fetch the image", "StateReasonCode": "InternalError"}
+    change_answer(trial, "GetFunctionConfiguration", lambda told: told.update(failed))
+    with pytest.raises(NotReady):
+        trial.deploy(trial.wanted())
+    own = {"Variables": {"OWN": "yes"}}
+    trial.aws.functions.update_function_configuration(FunctionName=trial.names.function, Environment=own)
+    trial.revive()
+    made = fail_until(trial, "CreateFunction", **failed)
+    told = [one for one in trial.plan(trial.wanted()).changes if one.resource is Resource.FUNCTION]
+    assert [(str(one.kind), one.fields) for one in told] == [
+        ("remove", (("state", "Failed (Lambda could not fetch the image)", "Active"),)),
+        ("create", ()),
+    ]
+    assert trial.deploy(trial.wanted()).version == 1
+    assert [one for one in changing(made) if one.endswith("Function")] == ["DeleteFunction", "CreateFunction"]
+    assert trial.plan(trial.wanted()).is_empty
+    live = trial.aws.functions.get_function_configuration(FunctionName=trial.names.function, Qualifier="live")
+    assert live["Environment"]["Variables"]["OWN"] == "yes"
+
+
+@pytest.mark.parametrize("failed", [{"LastUpdateStatus": "Failed"}, {"State": "Failed"}])
+def test_what_failed_is_given_its_image_again_by_the_next_deploy(trial: Trial, failed: dict[str, str]) -> None:
+    trial.deploy(trial.wanted())
+    made = fail_until(trial, "UpdateFunctionCode", **failed)
+    assert not trial.plan(trial.wanted()).is_empty
+    assert trial.deploy(trial.wanted(), deliver=None).version == 1
+    assert [one for one in changing(made) if "Function" in one] == ["UpdateFunctionCode"]
+    assert trial.plan(trial.wanted()).is_empty
+
+
+def test_a_failed_function_that_lambda_does_not_change_any_more_is_said_to(trial: Trial) -> None:
+    trial.deploy(trial.wanted())
+    fail_until(trial, "never", State="Failed", StateReason="Its subnet is gone")
+    refusal = (
+        "The operation cannot be performed at this time. The function is currently in the following state: 'Failed'"
+    )
+    refuse(trial, "functions", "UpdateFunctionCode", "ResourceConflictException", refusal)
+    with pytest.raises(NotReady, match="has failed, and Lambda does not change it") as caught:
+        trial.deploy(trial.wanted())
+    assert caught.value.why.startswith("Its subnet is gone. ")
+    assert "Delete it" in caught.value.hint
 
 
 def test_a_version_that_fails_is_not_named_by_the_alias(trial: Trial) -> None:

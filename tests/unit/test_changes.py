@@ -158,6 +158,29 @@ def test_no_setting_of_the_function_is_forgotten_above() -> None:
     assert spoiled == {field.name for field in fields(FunctionSettings)}
 
 
+@pytest.mark.parametrize(
+    ("failed", "field"),
+    [
+        ({"state": "Failed", "state_reason": "no image"}, ("state", "Failed (no image)", "Active")),
+        ({"last_update": "Failed"}, ("last_update", "Failed (Lambda does not say why)", "Successful")),
+    ],
+)
+def test_what_lambda_could_not_do_is_done_again(failed: dict[str, Any], field: tuple[str, str, str]) -> None:
+    found = plan(function=replace(FUNCTION, **failed))
+    assert found.changes == (Change(Kind.UPDATE, Resource.FUNCTION, "glaciers", (field,)),)
+
+
+@pytest.mark.parametrize(
+    ("changed", "anew"),
+    [({}, True), ({"made_by_us": False}, False), ({"versions": FUNCTION.versions}, False),
+     ({"aliases": {"mine": Alias("mine", "$LATEST", frozenset(), "r")}}, False), ({"state": "Active"}, False)],
+)  # fmt: skip
+def test_a_function_of_ours_that_never_was_is_made_anew(changed: dict[str, Any], *, anew: bool) -> None:
+    failed = {"state": "Failed", "versions": (), "aliases": {}, "invocations": {}}
+    found = told(plan(function=replace(FUNCTION, **{**failed, **changed})))
+    assert (("remove", "function") in found, ("create", "function") in found) == (anew, anew)
+
+
 def test_variables_of_the_users_own_do_not_count() -> None:
     own = {**SETTINGS.environment, "OWN": "yes"}
     assert plan(function=replace(FUNCTION, settings=replace(SETTINGS, environment=own), environment=own)).is_empty

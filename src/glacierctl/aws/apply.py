@@ -180,7 +180,7 @@ def _make_function(aws: Aws, plan: Plan, waiting: Waiting, steps: _Steps) -> Non
         steps.say(f"Creating the function {names.function}")
         function_update.create(aws, names, then, waiting)
     elif plan.has(Resource.FUNCTION):
-        steps.say(f"Updating the function {names.function}")
+        steps.say(f"{'Making anew' if now.never_was else 'Updating'} the function {names.function}")
         function_update.update(aws, names, now, then, waiting)
     else:
         function_update.wait(aws, names, waiting)

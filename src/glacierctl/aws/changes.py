@@ -212,7 +212,10 @@ def _of_function(current: Current, wanted: Wanted) -> list[Change]:
         changes.append(Change(Kind.CREATE, Resource.FUNCTION, names.function))
     elif _is_zip(now):
         changes.append(Change(Kind.CONVERT, Resource.FUNCTION, names.function, (("package", now.package, "Image"),)))
-    elif differing := _function_fields(now.settings, wanted.function()):
+    elif now.never_was:
+        changes.append(Change(Kind.REMOVE, Resource.FUNCTION, names.function, _failures(now)))
+        changes.append(Change(Kind.CREATE, Resource.FUNCTION, names.function))
+    elif differing := (*_failures(now), *_function_fields(now.settings, wanted.function())):
         changes.append(Change(Kind.UPDATE, Resource.FUNCTION, names.function, differing))
     if version is None:
         changes.append(Change(Kind.PUBLISH, Resource.VERSION, wanted.version_description))
@@ -269,6 +272,19 @@ def _tidying(current: Current, wanted: Wanted) -> list[Change]:
 def _marks(wanted: Wanted, digests: tuple[str, ...], *, stay: bool) -> list[Change]:
     field = ("kept", _text(not stay), _text(stay))
     return [Change(Kind.UPDATE, Resource.IMAGE, f"{wanted.names.repository}@{one}", (field,)) for one in digests]
+
+
+def _failures(now: Function) -> tuple[Field, ...]:
+    """What Lambda could not do: it is asked to do it again."""
+    told = (
+        ("state", now.state, now.state_reason, "Active"),
+        ("last_update", now.last_update, now.last_update_reason, "Successful"),
+    )
+    return tuple(
+        (name, f"Failed ({reason or 'Lambda does not say why'})", then)
+        for name, there, reason, then in told
+        if there == "Failed"
+    )
 
 
 def _function_fields(now: FunctionSettings, then: FunctionSettings) -> tuple[Field, ...]:

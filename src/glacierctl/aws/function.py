@@ -43,6 +43,16 @@ class Function:
     made_by_us: bool
     """Whether a deployment made it, rather than found it."""
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether Lambda could not make it, or could not carry out its last update."""
+        return "Failed" in {self.state, self.last_update}
+
+    @property
+    def never_was(self) -> bool:
+        """Whether Lambda could not make it, it is ours, and nothing names it: then it can be made anew."""
+        return self.state == "Failed" and self.made_by_us and not self.versions and not self.aliases
+
     def version(self, number: str) -> Version | None:
         """The version of this number; None if there is none."""
         return next((version for version in self.versions if str(version.number) == number), None)

@@ -1,10 +1,11 @@
 """Making the function what it shall be, and waiting until Lambda is done with it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from glacierctl.aws.clock import Clock
-from glacierctl.aws.errors import AwsError, NotReady, talking_about
+from glacierctl.aws.errors import AwsError, Conflict, NotFound, NotReady, talking_about
 from glacierctl.aws.function import Function
 from glacierctl.aws.names import MANAGED, Names
 from glacierctl.aws.session import Aws
@@ -102,13 +103,20 @@ def create(aws: Aws, names: Names, then: FunctionSettings, waiting: Waiting) -> 
 def update(aws: Aws, names: Names, now: Function, then: FunctionSettings, waiting: Waiting) -> None:
     """Change code, then configuration, each only if it differs, and wait for Lambda after each.
 
+    What has failed gets its code once more. Lambda says of a function that it could not make that it has to be deleted
+    and made anew (developer guide, "Lambda function states").
+
     Raises:
-        NotReady: an update fails or does not end.
+        NotReady: an update fails or does not end, or the function has failed for good and is the user's own.
         QuotaTooSmall: the account may not have as much memory.
     """
+    if now.never_was:
+        _remove(aws, names, waiting)
+        create(aws, names, replace(then, environment={**now.environment, **then.environment}), waiting)
+        return
     _settled(aws, names, waiting)
-    if (now.settings.image, now.settings.architecture) != (then.image, then.architecture):
-        waiting.patiently(lambda: _update_code(aws, names, then))
+    if now.has_failed or (now.settings.image, now.settings.architecture) != (then.image, then.architecture):
+        waiting.patiently(lambda: _update_code(aws, names, now, then))
         wait(aws, names, waiting)
     wanted = _configuration(then, {**now.environment, **then.environment}, now.settings)
     if wanted != _configuration(now.settings, now.environment, then):
@@ -146,11 +154,35 @@ def _settled(aws: Aws, names: Names, waiting: Waiting, version: str = LATEST) ->
     return told
 
 
-def _update_code(aws: Aws, names: Names, then: FunctionSettings) -> None:
-    with talking_about(f"the function {names.function}"):
-        aws.functions.update_function_code(
-            FunctionName=names.function, ImageUri=then.image, Architectures=[_architecture(then)]
-        )
+def _update_code(aws: Aws, names: Names, now: Function, then: FunctionSettings) -> None:
+    try:
+        with talking_about(f"the function {names.function}"):
+            aws.functions.update_function_code(
+                FunctionName=names.function, ImageUri=then.image, Architectures=[_architecture(then)]
+            )
+    except Conflict as error:
+        if now.state != "Failed":
+            raise
+        raise NotReady(
+            f"the function {names.function} has failed, and Lambda does not change it any more",
+            why=f"{now.state_reason or 'AWS does not say why it failed'}. {error.why}",
+            hint="Delete it in the AWS console if nothing else needs it, then run `glacierctl deploy` again.",
+        ) from error
+
+
+def _remove(aws: Aws, names: Names, waiting: Waiting) -> None:
+    """Delete the function and wait until its name is free."""
+
+    def is_gone() -> bool:
+        try:
+            with talking_about(f"the function {names.function}"):
+                aws.functions.delete_function(FunctionName=names.function)
+                aws.functions.get_function_configuration(FunctionName=names.function)
+        except NotFound:
+            return True
+        return False
+
+    waiting.until(is_gone)
 
 
 def _update_configuration(aws: Aws, names: Names, wanted: Mapping[str, Any]) -> None:
