@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.support.deployments import READY, VERSION, Trial, changing
 
-from glacierctl.aws import roles
+from glacierctl.aws import roles, worker_role
 from glacierctl.aws.changes import Kind, Resource
 from glacierctl.aws.errors import NotFound, NotReady
 from glacierctl.aws.names import MANAGED
@@ -75,6 +75,29 @@ def test_failed_invocations_of_the_alias_and_of_its_version_are_reported(trial: 
         )
         assert config["DestinationConfig"]["OnFailure"]["Destination"].endswith(f":{trial.names.queue}")
         assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (2, 21_600)
+
+
+def test_where_successes_of_the_alias_are_reported_stays_the_users_own(trial: Trial) -> None:
+    own = replace(trial.names, function=f"{trial.names.function}-own")
+    worker_role.create(trial.aws, own, trial.wanted().role())
+    then = trial.wanted(role_arn=own.role_arn)
+    topic = f"arn:aws:sns:us-west-2:{trial.names.account}:done"
+    publish = {"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [publish]})
+    trial.aws.iam.put_role_policy(RoleName=own.role, PolicyName="reports", PolicyDocument=policy)
+    trial.deploy(then)
+    alias: Any = {"FunctionName": trial.names.function, "Qualifier": "live"}
+    trial.aws.functions.put_function_event_invoke_config(
+        **alias, MaximumRetryAttempts=0, DestinationConfig={"OnSuccess": {"Destination": topic}}
+    )
+    trial.deploy(then)
+    config = trial.aws.functions.get_function_event_invoke_config(**alias)
+    assert config["MaximumRetryAttempts"] == 2
+    assert config["DestinationConfig"] == {
+        "OnFailure": {"Destination": trial.names.queue_arn},
+        "OnSuccess": {"Destination": topic},
+    }
+    assert trial.plan(then).is_empty
 
 
 def test_a_second_deploy_changes_nothing(trial: Trial) -> None:

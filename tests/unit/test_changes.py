@@ -217,6 +217,21 @@ def test_an_alias_that_names_another_version_is_moved_to_the_newest() -> None:
     assert found.changes == (Change(Kind.MOVE, Resource.ALIAS, "live", (("version", "1", "2"),)),)
 
 
+def test_the_report_of_successes_is_kept_as_far_as_the_role_may_send_it() -> None:
+    topic = "arn:aws:sns:us-west-2:123456789012:done"
+    role = "arn:aws:iam::123456789012:role/own"
+    reporting = {name: replace(one, on_success=topic) for name, one in FUNCTION.invocations.items()}
+    own = replace(FUNCTION, settings=replace(SETTINGS, role_arn=role), versions=(published(1, Role=role),))
+    assert plan(replace(WANTED, role_arn=role), role=None, function=replace(own, invocations=reporting)).is_empty
+    found = plan(function=replace(FUNCTION, invocations=reporting))
+    assert [(change.name, change.fields) for change in found.changes] == [
+        ("glaciers:1", (("on_success", topic, "none"),)),
+        ("glaciers:live", (("on_success", topic, "none"),)),
+    ]
+    queue = {name: replace(one, on_success=NAMES.queue_arn) for name, one in FUNCTION.invocations.items()}
+    assert plan(function=replace(FUNCTION, invocations=queue)).is_empty
+
+
 def test_an_alias_that_shares_invocations_out_is_moved() -> None:
     shared = {"live": Alias("live", "1", frozenset({"2"}), "revision")}
     assert told(plan(function=replace(FUNCTION, aliases=shared))) == [("move", "alias")]

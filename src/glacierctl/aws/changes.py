@@ -224,10 +224,10 @@ def _of_function(current: Current, wanted: Wanted) -> list[Change]:
 
 
 def _of_invocations(now: Function | None, wanted: Wanted, version: Version | None) -> list[Change]:
-    then = wanted.invocations()
     changes = []
     for qualifier in (*((str(version.number),) if version else ()), wanted.names.alias):
         settings = now.invocations.get(qualifier) if now else None
+        then = wanted.invocations(settings)
         name = f"{wanted.names.function}:{qualifier}"
         if settings is None:
             changes.append(Change(Kind.CREATE, Resource.INVOCATIONS, name))

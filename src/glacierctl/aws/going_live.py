@@ -77,8 +77,9 @@ def tidy(aws: Aws, wanted: Wanted, say: Say) -> None:
 
 
 def _put_invocations(aws: Aws, wanted: Wanted, now: Function, qualifier: str, waiting: Waiting) -> None:
-    then = wanted.invocations()
-    if now.invocations.get(qualifier) != then:
+    there = now.invocations.get(qualifier)
+    then = wanted.invocations(there)
+    if there != then:
         # Lambda looks whether the role may report failures; a role's policy takes a while to spread.
         waiting.patiently(lambda: invoke_settings.put(aws, wanted.names, qualifier, then))
 

@@ -1,4 +1,4 @@
-"""Asynchronous invocations: how often one is tried again, and where it is reported if it fails for good.
+"""Asynchronous invocations: how often one is tried again, and where it is reported when it fails for good or succeeds.
 
 Settings belong to a version or an alias, by whichever it is invoked.
 """
@@ -12,7 +12,7 @@ from glacierctl.aws.session import Aws
 from glacierctl.aws.wanted import InvokeSettings
 
 if TYPE_CHECKING:
-    from types_boto3_lambda.type_defs import FunctionEventInvokeConfigTypeDef
+    from types_boto3_lambda.type_defs import DestinationConfigTypeDef, FunctionEventInvokeConfigTypeDef
 
 
 def read(aws: Aws, names: Names) -> Mapping[str, InvokeSettings]:
@@ -29,14 +29,17 @@ def read(aws: Aws, names: Names) -> Mapping[str, InvokeSettings]:
 
 
 def put(aws: Aws, names: Names, qualifier: str, then: InvokeSettings) -> None:
-    """Make the settings of an alias or a version those that are wanted."""
+    """Make the settings of an alias or a version those that are wanted: Lambda keeps none that it is not told anew."""
+    destinations: DestinationConfigTypeDef = {"OnFailure": {"Destination": then.on_failure}}
+    if then.on_success:
+        destinations["OnSuccess"] = {"Destination": then.on_success}
     with talking_about(f"the invocations of {names.function}:{qualifier}"):
         aws.functions.put_function_event_invoke_config(
             FunctionName=names.function,
             Qualifier=qualifier,
             MaximumRetryAttempts=then.attempts,
             MaximumEventAgeInSeconds=then.max_age_s,
-            DestinationConfig={"OnFailure": {"Destination": then.on_failure}},
+            DestinationConfig=destinations,
         )
 
 
@@ -47,9 +50,10 @@ def qualifier_in(arn: str) -> str:
 
 
 def _settings(told: "FunctionEventInvokeConfigTypeDef") -> InvokeSettings:
-    destination = told.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
+    destinations = told.get("DestinationConfig", {})
     return InvokeSettings(
         attempts=told.get("MaximumRetryAttempts", 2),
         max_age_s=told.get("MaximumEventAgeInSeconds", 6 * 3600),
-        on_failure=destination,
+        on_failure=destinations.get("OnFailure", {}).get("Destination", ""),
+        on_success=destinations.get("OnSuccess", {}).get("Destination", ""),
     )

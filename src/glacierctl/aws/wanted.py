@@ -114,6 +114,8 @@ class InvokeSettings:
     """How long it may wait, seconds."""
     on_failure: str
     """ARN of where a failed one is reported; empty for nowhere."""
+    on_success: str = ""
+    """ARN of where one that succeeded is reported, which is the user's own; empty for nowhere."""
 
 
 @dataclass(frozen=True)
@@ -212,9 +214,21 @@ class Wanted:
             managed=True,
         )
 
-    def invocations(self) -> InvokeSettings:
-        """Settings of asynchronous invocations: as patient as Lambda allows, and what fails is not lost."""
-        return InvokeSettings(attempts=2, max_age_s=6 * 3600, on_failure=self.names.queue_arn)
+    def invocations(self, now: InvokeSettings | None = None) -> InvokeSettings:
+        """Settings of asynchronous invocations: as patient as Lambda allows, and what fails is not lost.
+
+        Of those that are there `now`, the report of successes is kept if the role may send it, which Lambda looks at.
+        """
+        return InvokeSettings(
+            attempts=2,
+            max_age_s=6 * 3600,
+            on_failure=self.names.queue_arn,
+            on_success=now.on_success if now and self.may_report_to(now.on_success) else "",
+        )
+
+    def may_report_to(self, destination: str) -> bool:
+        """Whether the role may: one of our own making reaches the failure queue alone, the user's is their business."""
+        return self.role_arn is not None or destination == self.names.queue_arn
 
 
 def lifecycle() -> Document:
