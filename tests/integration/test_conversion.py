@@ -6,6 +6,7 @@ moto lets a Zip function be updated to an image, which Lambda does not; no test 
 import json
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,8 @@ from botocore.exceptions import EndpointConnectionError
 from tests.support.deployments import Trial
 from tests.support.zips import CODE, RETENTION_DAYS, Old, hash_of, look, package_of
 
-from glacierctl.aws import backup, conversion
+from glacierctl.aws import backup, conversion, worker_role
+from glacierctl.aws.apply import Deployed
 from glacierctl.aws.conversion import Conversion
 from glacierctl.aws.errors import AwsError, Denied, Unreachable
 from glacierctl.aws.wanted import Wanted
@@ -36,23 +38,28 @@ def old(trial: Trial) -> Old:
     return Old(trial)
 
 
-def find(old: Old, folder: Path) -> Conversion | None:
-    return conversion.find(old.trial.aws, old.trial.names, folder, role_arn=old.trial.names.role_arn)
+def find(old: Old, folder: Path, **changed: Any) -> Conversion | None:
+    return conversion.find(old.trial.aws, wanted_of(old, **changed), folder)
 
 
-def deploy(old: Old, folder: Path, **means: Any) -> Any:
+def wanted_of(old: Old, **changed: Any) -> Wanted:
+    """With the old role, which may do all that it did."""
+    return old.trial.wanted(**{"role_arn": old.role_arn, **changed})
+
+
+def deploy(old: Old, folder: Path, *, then: Wanted | None = None, **means: Any) -> Deployed:
     """As the command line does: completing what was begun, if that is so."""
-    trial = old.trial
+    trial, wanted_then = old.trial, then or wanted_of(old)
     fetch = means.pop("download", download)
 
-    def convert(wanted: Wanted, beat: Callable[[], None]) -> None:
-        conversion.convert(
+    def convert(wanted: Wanted, beat: Callable[[], None]) -> tuple[str, ...]:
+        return conversion.convert(
             trial.aws, wanted, folder, beat=beat, download=fetch, clock=trial.time.clock(), say=trial.steps.append
         )
 
-    found = find(old, folder)
+    found = conversion.find(trial.aws, wanted_then, folder)
     resume = found is not None and found.interrupted
-    return trial.deploy(trial.wanted(), convert=convert, resume=resume, **means)
+    return trial.deploy(wanted_then, convert=convert, resume=resume, **means)
 
 
 def on_call(old: Old, operation: str, act: Callable[..., Any], *, after: bool = False) -> Callable[[], None]:
@@ -111,7 +118,7 @@ def test_all_that_hung_on_it_hangs_on_the_new_one(old: Old, tmp_path: Path) -> N
     assert_is_converted(old, tmp_path, before)
     told = old.aws.functions.get_function(FunctionName=old.trial.names.function)["Configuration"]
     assert told["Environment"]["Variables"]["GLACIERCTL_PREFIX"] == "results/"
-    assert (told["MemorySize"], told["Role"]) == (2048, old.trial.names.role_arn)
+    assert (told["MemorySize"], told["Role"]) == (2048, old.role_arn)
     assert done.image.startswith(old.trial.names.repository_uri)
     prod = old.aws.functions.get_alias(FunctionName=old.trial.names.function, Name="prod")
     assert (prod["FunctionVersion"], prod["Description"]) == (str(done.version), "the users'")
@@ -120,7 +127,8 @@ def test_all_that_hung_on_it_hangs_on_the_new_one(old: Old, tmp_path: Path) -> N
     assert "UpdateFunctionCode" not in names, "Lambda takes no image for a Zip function"
     assert [body["Enabled"] for name, body in calls if name == "UpdateEventSourceMapping"] == [False, True]
     assert names.index("UpdateEventSourceMapping") < names.index("DeleteFunction") < names.index("CreateFunction")
-    assert old.trial.plan(old.trial.wanted()).is_empty
+    assert done.not_carried == ()
+    assert old.trial.plan(wanted_of(old)).is_empty
 
 
 def test_code_and_record_are_kept_for_their_owner_alone(old: Old, tmp_path: Path) -> None:
@@ -146,20 +154,87 @@ def test_it_is_told_what_would_be_kept_and_what_lost_and_nothing_is_changed(old:
         "alias prod, naming the new version",
         "permissions: bucket, topic",
         f"event source {old.queue_arn}",
-        "settings and destinations of asynchronous invocations of $LATEST",
+        "settings of asynchronous invocations of $LATEST",
+        f"destination {old.queue_arn} of asynchronous invocations of $LATEST that succeed",
         "reserved concurrency of 5",
         f"logs, kept {RETENTION_DAYS} days as now",
     )
     assert "1 published version; numbers go on after it" in found.lost
-    assert f"its role {old.role_arn}; the new one is {old.trial.names.role_arn}" in found.lost
     assert list(tmp_path.iterdir()) == []
     assert_is_what_it_was(old, before)
 
 
+def test_what_takes_more_than_the_workers_role_may_is_told_as_lost_and_left_stopped(old: Old, tmp_path: Path) -> None:
+    then = wanted_of(old, role_arn=None)
+    found = conversion.find(old.aws, then, tmp_path)
+    assert found is not None
+    assert not any(old.queue_arn in one for one in found.carried)
+    beyond = f"for which the new role has no permissions; say --role {old.role_arn} to keep it"
+    first = "before it is kept with --role, it needs what `glacierctl iam show worker` prints"
+    assert f"its role {old.role_arn}; the new one is {old.trial.names.role_arn}; {first}" in found.lost
+    assert f"event source {old.queue_arn}, {beyond}. It is left, but stopped" in found.lost
+    assert f"destination {old.queue_arn} of asynchronous invocations of $LATEST that succeed, {beyond}" in found.lost
+
+    done = deploy(old, tmp_path, then=then)
+    assert done.not_carried == ()
+    assert not any(step.startswith("Not carried over") for step in old.trial.steps)
+    assert [one["State"] for one in old.sources()] == ["Disabled"]
+    settings = old.aws.functions.get_function_event_invoke_config(FunctionName=old.trial.names.function)
+    assert settings["MaximumRetryAttempts"] == 1
+    assert "OnSuccess" not in settings.get("DestinationConfig", {})
+    assert old.trial.plan(then).is_empty
+
+
+def test_what_a_role_of_the_users_own_may_not_is_told_when_it_is_known(old: Old, tmp_path: Path) -> None:
+    names = old.trial.names
+    other = replace(names, function=f"{names.function}-other")
+    worker_role.create(old.aws, other, old.trial.wanted().role())  # may report failures, and nothing else of the kind
+    then = wanted_of(old, role_arn=other.role_arn)
+    found = conversion.find(old.aws, then, tmp_path)
+    assert found is not None
+    assert f"event source {old.queue_arn}, if the new role has permissions for it" in found.carried
+
+    done = deploy(old, tmp_path, then=then)
+    settings, source = done.not_carried
+    refused = "InvalidParameterValueException: The function{} execution role does not have permissions to call {}"
+    assert settings == "settings of asynchronous invocations of $LATEST: " + refused.format(
+        "'s", f"SendMessage on {old.queue_arn}"
+    )
+    assert source == f"the event source {old.queue_arn}, which stays stopped: " + refused.format(
+        "", "ReceiveMessage on SQS"
+    )
+    assert (package_of(old.trial), old.trial.alias_version()) == ("Image", str(done.version))
+    assert [one["State"] for one in old.sources()] == ["Disabled"]
+
+
+def test_of_the_deployments_own_alias_only_the_report_of_successes_is_kept(old: Old, tmp_path: Path) -> None:
+    name, lambda_ = old.trial.names.function, old.aws.functions
+    lambda_.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    both = {when: {"Destination": old.queue_arn} for when in ("OnSuccess", "OnFailure")}
+    lambda_.put_function_event_invoke_config(
+        FunctionName=name, Qualifier="live", MaximumRetryAttempts=0, DestinationConfig=both
+    )
+    found = find(old, tmp_path)
+    assert found is not None
+    of = "of asynchronous invocations of live"
+    assert [one for one in found.carried if of in one] == [f"destination {old.queue_arn} {of} that succeed"]
+    assert [one for one in found.lost if of in one] == [
+        f"settings {of}, which get those of every deployment",
+        f"destination {old.queue_arn} {of} that fail; they are reported to {old.trial.names.queue_arn}",
+    ]
+    deploy(old, tmp_path)
+    settings = lambda_.get_function_event_invoke_config(FunctionName=name, Qualifier="live")
+    assert settings["MaximumRetryAttempts"] == 2
+    assert {when: one["Destination"] for when, one in settings["DestinationConfig"].items()} == {
+        "OnSuccess": old.queue_arn,
+        "OnFailure": old.trial.names.queue_arn,
+    }
+
+
 def test_there_is_nothing_to_convert_where_nothing_is_or_an_image(trial: Trial, tmp_path: Path) -> None:
-    assert conversion.find(trial.aws, trial.names, tmp_path, role_arn="") is None
+    assert conversion.find(trial.aws, trial.wanted(), tmp_path) is None
     trial.deploy(trial.wanted())
-    assert conversion.find(trial.aws, trial.names, tmp_path, role_arn="") is None
+    assert conversion.find(trial.aws, trial.wanted(), tmp_path) is None
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -283,9 +358,10 @@ def test_a_download_that_fails_changes_nothing(old: Old, tmp_path: Path) -> None
 
 def test_what_lambda_refuses_for_good_is_said_and_the_rest_carried_over(old: Old, tmp_path: Path) -> None:
     refuse(old, "PutFunctionConcurrency", "InvalidParameterValueException", "Too few are left.")
-    deploy(old, tmp_path)
-    said = "Not carried over: the reserved concurrency: InvalidParameterValueException: Too few are left."
-    assert said in old.trial.steps
+    done = deploy(old, tmp_path)
+    refused = "the reserved concurrency: InvalidParameterValueException: Too few are left."
+    assert done.not_carried == (refused,)
+    assert f"Not carried over: {refused}" in old.trial.steps
     assert package_of(old.trial) == "Image"
     (mapping,) = old.sources()
     assert mapping["State"] == "Enabled"
@@ -328,6 +404,7 @@ def test_a_permission_that_cannot_be_said_again_is_named(old: Old, tmp_path: Pat
     stop()
     assert found is not None
     assert "permission strange, which holds what Lambda takes from nobody" in found.lost
+    assert not any("strange" in one for one in found.carried)
 
 
 def test_a_backup_that_cannot_be_read_is_an_error_with_its_place(old: Old, tmp_path: Path) -> None:

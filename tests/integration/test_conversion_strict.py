@@ -29,12 +29,12 @@ def old(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Old:
 
 
 def deploy(old: Old, folder: Path) -> None:
-    def convert(wanted: Wanted, beat: Callable[[], None]) -> None:
-        conversion.convert(
+    def convert(wanted: Wanted, beat: Callable[[], None]) -> tuple[str, ...]:
+        return conversion.convert(
             old.aws, wanted, folder, beat=beat, download=download, clock=Clock(), say=old.trial.steps.append
         )
 
-    old.trial.deploy(old.trial.wanted(), convert=convert, clock=Clock())
+    old.trial.deploy(old.trial.wanted(role_arn=old.role_arn), convert=convert, clock=Clock())
 
 
 def test_all_that_hung_on_it_hangs_on_the_new_one(old: Old, tmp_path: Path) -> None:

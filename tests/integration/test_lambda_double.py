@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from tests.support.moto_server import ACCOUNT, AWS_REGION, Moto
+from tests.support.moto_server import ACCOUNT, AWS_REGION, Moto, make_worker_role
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
@@ -27,7 +27,7 @@ def functions(cloud: Moto) -> "LambdaClient":
 
 
 def create(functions: "LambdaClient", handler: str = OBEDIENT, **settings: Any) -> None:
-    boto3.client("iam").create_role(RoleName="worker", AssumeRolePolicyDocument="{}")
+    make_worker_role(boto3.client("iam"))
     functions.create_function(
         FunctionName=NAME,
         Role=ROLE,

@@ -163,8 +163,8 @@ def test_a_conversion_asks_for_the_old_role_beside(trial: Trial, tmp_path: Path)
     trial.answer()
     judged = judge_calls(trial)
 
-    def convert(wanted: Wanted, beat: Callable[[], None]) -> None:
-        conversion.convert(
+    def convert(wanted: Wanted, beat: Callable[[], None]) -> tuple[str, ...]:
+        return conversion.convert(
             trial.aws, wanted, tmp_path, beat=beat, download=download, clock=trial.time.clock(), say=print
         )
 

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import boto3
-from tests.support.moto_server import ACCOUNT, AWS_REGION
+from tests.support.moto_server import ACCOUNT, AWS_REGION, make_worker_role
 
 FUNCTION = "glacier-sentinel2-processor"
 """As the settings name it by themselves."""
@@ -32,7 +32,7 @@ def _client(service: str, endpoint: str) -> Any:
 def deploy(*, memory_mb: int = 2048, timeout_s: int = 900, image: str = IMAGE, **settings: Any) -> str:
     """Make all that `glacierctl submit` needs; the number of the version that is live."""
     client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": AWS_REGION})
-    client("iam").create_role(RoleName="worker", AssumeRolePolicyDocument="{}")
+    make_worker_role(client("iam"))
     client("sqs").create_queue(QueueName=QUEUE)
     client("logs").create_log_group(logGroupName=f"/aws/lambda/{FUNCTION}")
     functions = client("lambda")

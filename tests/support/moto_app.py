@@ -12,7 +12,7 @@ import threading
 import moto.iam.models
 from moto.core.config import default_user_config
 from moto.server import ThreadedMotoServer
-from tests.support import lambda_app, moto_code, moto_gaps, moto_limits, moto_simulation
+from tests.support import lambda_app, moto_code, moto_gaps, moto_limits, moto_roles, moto_simulation
 from tests.support.lambda_service import Service
 
 _POLICIES = ("AWSLambda", "AmazonS3", "AdministratorAccess")
@@ -34,6 +34,7 @@ def main(port: int, control_port: int) -> None:
     moto_code.install(f"http://127.0.0.1:{port}")
     moto_limits.install()
     moto_simulation.install()
+    moto_roles.install()
     ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False).start()
     ended.wait()
     service.reset()

@@ -26,6 +26,14 @@ ACCOUNT = "123456789012"
 AWS_REGION = "us-west-2"
 
 
+def make_worker_role(iam: Any) -> None:
+    """Make the role `worker`, which may report to any queue."""
+    iam.create_role(RoleName="worker", AssumeRolePolicyDocument="{}")
+    reporting = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [reporting]})
+    iam.put_role_policy(RoleName="worker", PolicyName="reporting", PolicyDocument=policy)
+
+
 class Moto:
     """A running moto; `serve` starts one."""
 
@@ -73,9 +81,7 @@ class Moto:
     def create_function(self, name: str, **settings: Any) -> None:
         """Make a function of an image, and the role that it works as."""
         with suppress(ClientError):  # the role may be there
-            self._session.client("iam", endpoint_url=self.url).create_role(
-                RoleName="worker", AssumeRolePolicyDocument="{}"
-            )
+            make_worker_role(self._session.client("iam", endpoint_url=self.url))
         self._session.client("lambda", endpoint_url=self.url).create_function(
             FunctionName=name,
             Role=f"arn:aws:iam::{ACCOUNT}:role/worker",

@@ -18,7 +18,7 @@ def _simulate(response: Any) -> ActionResult:
         entry["ContextKeyName"]: entry["ContextKeyValues"][0]
         for entry in response._get_param("ContextEntries", []) or []
     }
-    policies = _policies(response.backend, response._get_param("PolicySourceArn"))
+    policies = policies_of(response.backend, response._get_param("PolicySourceArn"))
     results = [
         {
             "EvalActionName": action,
@@ -31,7 +31,8 @@ def _simulate(response: Any) -> ActionResult:
     return ActionResult({"EvaluationResults": results, "IsTruncated": False})
 
 
-def _policies(backend: Any, arn: str) -> list[dict[str, Any]]:
+def policies_of(backend: Any, arn: str) -> list[dict[str, Any]]:
+    """Inline policies of a user or role."""
     kind, _, name = arn.split(":", 5)[5].partition("/")
     if kind == "user":
         return [json.loads(text) for text in backend.get_user(name.rpartition("/")[2]).policies.values()]

@@ -18,6 +18,11 @@ TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
+QUEUES = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}],
+}
+"""What the old role may."""
 VARIABLES = {"MINE": "kept", "GLACIERCTL_PREFIX": "old/"}
 RETENTION_DAYS = 7
 
@@ -46,6 +51,9 @@ class Old:
         self.aws, names = self.trial.aws, self.trial.names
         role = self.aws.iam.create_role(RoleName=f"{names.function}-old", AssumeRolePolicyDocument=json.dumps(TRUST))
         self.role_arn = role["Role"]["Arn"]
+        self.aws.iam.put_role_policy(
+            RoleName=f"{names.function}-old", PolicyName="queues", PolicyDocument=json.dumps(QUEUES)
+        )
         self._make_function()
         self._hang_things_on_it()
 

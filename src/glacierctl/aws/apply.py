@@ -19,10 +19,10 @@ Deliver = Callable[[repository.Login | None, str], str]
 
 It is handed the login of the account's own registry, or None for another.
 """
-Convert = Callable[[Wanted, Callable[[], None]], None]
+Convert = Callable[[Wanted, Callable[[], None]], tuple[str, ...]]
 """Puts a function that runs an image, as wanted, in place of one that is a Zip package.
 
-Meanwhile it calls what it is handed, to show that it is still there.
+Meanwhile it calls what it is handed, to show that it is still there. Gives what it could not carry over.
 """
 
 
@@ -38,9 +38,11 @@ class Deployed:
     """Whether anything had to be done."""
     worker_version: str
     """The version of glacierctl inside, as it says itself."""
+    not_carried: tuple[str, ...] = ()
+    """What should hang on a function that was converted, and could not be carried over: each with the reason."""
 
 
-def refuse_to_convert(wanted: Wanted, beat: Callable[[], None]) -> None:
+def refuse_to_convert(wanted: Wanted, beat: Callable[[], None]) -> tuple[str, ...]:
     """Refuse: who converts a function has to say so.
 
     Raises:
@@ -95,9 +97,10 @@ def apply(
         now = replace(plan.current, digest=wanted.image.digest, function=function.read(aws, wanted.names))
         fresh = differences(now, wanted)
         waiting = Waiting(aws, clock, held.renew)
+        not_carried: tuple[str, ...] = ()
         if resume or fresh.converts:
             steps.say(f"Converting the function {wanted.names.function} from a Zip package")
-            convert(wanted, held.renew)
+            not_carried = convert(wanted, held.renew)
         else:
             _make_function(aws, fresh, waiting, steps)
         version = going_live.make_version(aws, wanted, waiting, steps.say)
@@ -106,7 +109,7 @@ def apply(
         going_live.reserve(aws, wanted, steps.say)
         held.renew()
         going_live.tidy(aws, wanted, steps.say)
-    return Deployed(version.number, wanted.image.reference, steps.any, version.worker_version)
+    return Deployed(version.number, wanted.image.reference, steps.any, version.worker_version, not_carried)
 
 
 class _Steps:

@@ -174,7 +174,7 @@ def _resume(target: Target, found: Surroundings) -> None:
         what = f"the event source {one.get('EventSourceArn', one['UUID'])}"
         if one["UUID"] in there:
             change = partial(_change_mapping, aws, names, target.waiting, one["UUID"], settings)
-            _attempt(target, what, change)
+            _attempt(target, f"{what}, which stays stopped", change)
         else:
             new = {key: value for key, value in one.items() if key not in _NOT_OF_A_NEW_MAPPING} | settings
             _attempt(target, what, partial(_make_mapping, target, new))

@@ -6,7 +6,7 @@ what is left to do, so whoever comes after an interruption completes it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from glacierctl.aws import (
@@ -26,6 +26,7 @@ from glacierctl.aws.clock import Clock
 from glacierctl.aws.conversion_words import carried, lost
 from glacierctl.aws.errors import AwsError, NotFound, talking_about
 from glacierctl.aws.function_update import Waiting
+from glacierctl.aws.keeping import kept
 from glacierctl.aws.names import Names
 from glacierctl.aws.package import Package
 from glacierctl.aws.session import Aws
@@ -47,18 +48,18 @@ class Conversion:
     """Where the old function is kept, or will be."""
 
 
-def find(aws: Aws, names: Names, backup_folder: Path, *, role_arn: str) -> Conversion | None:
+def find(aws: Aws, wanted: Wanted, backup_folder: Path) -> Conversion | None:
     """Whether there is anything to convert, or to complete; nothing is changed.
 
     Args:
         aws: the account.
-        names: what the deployment's parts are called.
+        wanted: what the deployment shall be.
         backup_folder: where functions are kept.
-        role_arn: what the new function will work as.
 
     Raises:
         AwsError: AWS does not let us look, or the backup cannot be read.
     """
+    names = wanted.names
     saved = backup.load(backup_folder, names)
     there = package.read(aws, names)
     place = backup.place(backup_folder, names)
@@ -69,7 +70,7 @@ def find(aws: Aws, names: Names, backup_folder: Path, *, role_arn: str) -> Conve
         old, hanging, interrupted = saved.package, saved.surroundings, True
     else:
         return None
-    return Conversion(tuple(carried(old, hanging)), tuple(lost(old, hanging, role_arn)), interrupted, place)
+    return Conversion(tuple(carried(old, hanging, wanted)), tuple(lost(old, hanging, wanted)), interrupted, place)
 
 
 def convert(
@@ -81,8 +82,8 @@ def convert(
     download: Download,
     clock: Clock,
     say: Callable[[str], None],
-) -> None:
-    """Convert the function, or complete what was begun.
+) -> tuple[str, ...]:
+    """Convert the function, or complete what was begun; what could not be carried over that should be, and why.
 
     Args:
         aws: the account.
@@ -103,6 +104,7 @@ def convert(
     if there is not None and not there[0].is_image:
         converting.take_away(*there, download, beat)
     converting.replace()
+    return tuple(converting.failed)
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class _Converting:
     folder: Path
     waiting: Waiting
     say: Callable[[str], None]
+    failed: list[str] = field(default_factory=list)
 
     @property
     def names(self) -> Names:
@@ -148,13 +151,15 @@ class _Converting:
                 why=str(error),
                 hint=error.hint,
             ) from error
-        self._carry(saved, version, say=f"Carrying over what hung on {self.names.function}")
+        self.say(f"Carrying over what hung on {self.names.function}")
+        self._carry(saved, kept(saved.surroundings, self.wanted), version)
 
     def _hanging(self, old: Package) -> Surroundings:
         """What hangs on the function, and what did before an earlier attempt took it off."""
         saved = backup.load(self.folder, self.names)
         if saved is not None and saved.phase is Phase.RESTORING and saved.package.code_hash == old.code_hash:
-            self._carry(saved, self._publish(""), say=f"Completing the return of {self.names.function}")
+            self.say(f"Completing the return of {self.names.function}")
+            self._carry(saved, saved.surroundings, self._publish(""))
             saved = None
         found = surroundings.read(self.aws, self.names)
         if saved is None:
@@ -179,7 +184,7 @@ class _Converting:
             function_update.create(aws, names, then, self.waiting)
         else:
             function_update.update(aws, names, now, then, self.waiting)
-        more = package.extras(saved.package) if saved.package.role_arn == then.role_arn else {}
+        more = package.extras(saved.package) if saved.package.role_arn == wanted.role_arn else {}
         if more:
             with talking_about(f"the function {names.function}"):
                 aws.functions.update_function_configuration(FunctionName=names.function, **more)
@@ -209,18 +214,17 @@ class _Converting:
                 why=str(error),
                 hint=f"Its code is {code}, what hung on it is written beside. {error.hint}",
             ) from error
-        self._carry(saved, self._publish(""), say="")
+        self._carry(saved, saved.surroundings, self._publish(""))
 
-    def _carry(self, saved: Backup, version: str, *, say: str) -> None:
-        if say:
-            self.say(say)
+    def _carry(self, saved: Backup, hanging: Surroundings, version: str) -> None:
         if saved.package.tags:
             with talking_about(f"the function {self.names.function}"):
                 self.aws.functions.tag_resource(Resource=self.names.function_arn, Tags=dict(saved.package.tags))
         target = Target(self.aws, self.names, version, self.waiting)
-        carrying.carry(target, saved.surroundings)
+        carrying.carry(target, hanging)
         for one in target.failed:
             self.say(f"Not carried over: {one}")
+        self.failed.extend(target.failed)
         backup.finish(self.folder, self.names, saved)
 
     def _delete(self) -> None:

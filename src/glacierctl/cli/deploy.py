@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from glacierctl.aws.apply import Deployed
     from glacierctl.aws.changes import Plan
+    from glacierctl.aws.conversion import Conversion
     from glacierctl.config import Settings
 
+_FAILED = 1
 _SNAPSHOT_SCRATCH_MB = 512
 """https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html, "Supported features and limitations"."""
 
@@ -91,7 +93,7 @@ def _deploy(
     chosen = choose_image(aws, names, settings, build=build, reference=reference)
     wanted = dep.wanted_of(settings, names, chosen.wanted)
     plan = differences(read_current(aws, wanted), wanted)
-    conversion = find_conversion(aws, names, settings)
+    conversion = find_conversion(aws, wanted, settings)
     if not as_json:
         show_plan(plan)
         if conversion:
@@ -111,10 +113,12 @@ def _deploy(
             resume=interrupted,
         )
     if as_json:
-        converted = {"conversion": conversion_document(conversion)}
+        converted = {"conversion": conversion_document(conversion, deployed)}
         show.print_json({**plan_document(plan), **converted, **_deployed_document(deployed)})
     elif deployed:
-        _show_deployed(plan, deployed)
+        _show_deployed(plan, deployed, conversion)
+    if deployed and deployed.not_carried:
+        raise typer.Exit(_FAILED)
 
 
 def _refuse_large_snapshot(settings: "Settings") -> None:
@@ -147,10 +151,14 @@ def _deployed_document(deployed: "Deployed | None") -> dict[str, Any]:
     }
 
 
-def _show_deployed(plan: "Plan", deployed: "Deployed") -> None:
+def _show_deployed(plan: "Plan", deployed: "Deployed", conversion: "Conversion | None") -> None:
     names = plan.wanted.names
     show.print_line(f"Deployed: {names.alias} is version {deployed.version} of {names.function}, and it answers.")
     show.print_line("See all versions with `glacierctl deploy history`; go back with `glacierctl deploy rollback`.")
+    for one in deployed.not_carried:
+        show.print_line(f"Not carried over: {one}")
+    if deployed.not_carried and conversion:
+        show.print_line(f"Mend what AWS says and set it up by hand: how it was is written in {conversion.folder}.")
 
 
 app = new_app(name="deploy", help=help_text(deploy), invoke_without_command=True)

@@ -9,8 +9,8 @@ from glacierctl.cli import show
 from glacierctl.errors import GlacierctlError
 
 if TYPE_CHECKING:
+    from glacierctl.aws.apply import Convert, Deployed
     from glacierctl.aws.conversion import Conversion
-    from glacierctl.aws.names import Names
     from glacierctl.aws.session import Aws
     from glacierctl.aws.wanted import Wanted
     from glacierctl.config import Settings
@@ -19,11 +19,11 @@ _SILENCE_S = 60.0
 """How long a download may stall."""
 
 
-def find_conversion(aws: "Aws", names: "Names", settings: "Settings") -> "Conversion | None":
+def find_conversion(aws: "Aws", wanted: "Wanted", settings: "Settings") -> "Conversion | None":
     """What a conversion would carry over, or has still to do; None if the function is none to convert."""
     from glacierctl.aws.conversion import find
 
-    return find(aws, names, backup_folder(settings), role_arn=settings.role or names.role_arn)
+    return find(aws, wanted, backup_folder(settings))
 
 
 def backup_folder(settings: "Settings") -> Path:
@@ -31,15 +31,15 @@ def backup_folder(settings: "Settings") -> Path:
     return settings.data_dir / "replaced-functions"
 
 
-def converter(aws: "Aws", settings: "Settings") -> "Callable[[Wanted, Callable[[], None]], None]":
+def converter(aws: "Aws", settings: "Settings") -> "Convert":
     """What `apply` calls to convert a function, or to complete what was begun."""
 
-    def convert(wanted: "Wanted", beat: Callable[[], None]) -> None:
+    def convert(wanted: "Wanted", beat: Callable[[], None]) -> tuple[str, ...]:
         from glacierctl.aws.clock import Clock
         from glacierctl.aws.conversion import convert as carry_out
 
         folder = backup_folder(settings)
-        carry_out(aws, wanted, folder, beat=beat, download=download, clock=Clock(), say=show.say)
+        return carry_out(aws, wanted, folder, beat=beat, download=download, clock=Clock(), say=show.say)
 
     return convert
 
@@ -56,13 +56,14 @@ def show_conversion(conversion: "Conversion") -> None:
             show.print_line(f"      {title}: {line}")
 
 
-def conversion_document(conversion: "Conversion | None") -> dict[str, Any] | None:
-    """The same as JSON."""
+def conversion_document(conversion: "Conversion | None", deployed: "Deployed | None") -> dict[str, Any] | None:
+    """The same as JSON, and what became of it."""
     if conversion is None:
         return None
     return {
         "carried": list(conversion.carried),
         "lost": list(conversion.lost),
+        "not_carried": list(deployed.not_carried) if deployed else [],
         "interrupted": conversion.interrupted,
         "folder": str(conversion.folder),
     }
