@@ -11,12 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from tests.support.deployments import Trial
 from tests.support.zips import CODE, RETENTION_DAYS, Old, hash_of, look, package_of
 
-from glacierctl.aws import backup, conversion, worker_role
+from glacierctl.aws import backup, conversion, package, worker_role
 from glacierctl.aws.apply import Deployed
 from glacierctl.aws.conversion import Conversion
 from glacierctl.aws.errors import AwsError, Denied, Unreachable
@@ -336,6 +337,64 @@ def test_all_that_putting_it_back_would_need_is_tried_before_anything_is_changed
     assert tried == [{"Role": old.role_arn, "Layers": [layer], "VpcConfig": network}]
     for one in let_through:
         one()
+    assert_is_what_it_was(old, before)
+
+
+@pytest.fixture
+def staged(old: Old, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Old]:
+    """Makes the old function's code too large for a request, and a bucket for it in an AWS region."""
+
+    def make(aws_region: str) -> Old:
+        names = replace(old.trial.names, bucket=f"{old.trial.names.function}-data")
+        old.trial.names = names
+        where: Any = {"CreateBucketConfiguration": {"LocationConstraint": aws_region}}
+        boto3.client("s3", region_name=aws_region).create_bucket(Bucket=names.bucket, **where)
+        monkeypatch.setattr(package, "DIRECT_BYTES", len(CODE) - 1)
+        return old
+
+    return make
+
+
+def test_code_that_is_too_large_for_a_request_is_put_back_from_the_bucket(
+    staged: Callable[[str], Old], tmp_path: Path
+) -> None:
+    old = staged("us-west-2")
+    before, calls = look(old.trial), calls_of_lambda(old)
+    refuse(old, "CreateFunction", "InvalidParameterValueException", "The image manifest is not supported.")
+    with pytest.raises(AwsError, match="is the Zip package that it was"):
+        deploy(old, tmp_path)
+    assert [set(body["Code"]) for name, body in calls if name == "CreateFunction"][-1] == {"S3Bucket", "S3Key"}
+    assert_is_what_it_was(old, before)
+
+
+def test_code_that_lambda_could_not_fetch_again_is_not_taken_away(staged: Callable[[str], Old], tmp_path: Path) -> None:
+    old = staged("eu-west-1")
+    before, calls = look(old.trial), calls_of_lambda(old)
+    with pytest.raises(AwsError, match=r"could not be put back.*region: eu-west-1.*Nothing was changed") as caught:
+        deploy(old, tmp_path)
+    assert "Name a bucket in us-west-2 with --bucket" in caught.value.hint
+    assert not {"DeleteFunction", "UpdateEventSourceMapping"} & {name for name, _ in calls}
+    assert_is_what_it_was(old, before)
+
+
+@pytest.mark.parametrize(
+    "more", ["Access Denied", 'User: me is not authorized to perform: s3:GetObject on resource: "{}"']
+)
+def test_who_may_not_read_the_code_in_the_bucket_is_told_so(
+    more: str, staged: Callable[[str], Old], tmp_path: Path
+) -> None:
+    old = staged("us-west-2")
+    before, bucket = look(old.trial), old.trial.names.bucket
+    told = (
+        f"please make sure your request credentials have permission to GetObject for {bucket}/key.zip. S3 Error Code: "
+    )
+    message = (
+        f"Your access has been denied by S3, {told}AccessDenied. S3 Error Message: {more.format(f'{bucket}/key.zip')}"
+    )
+    refuse(old, "UpdateFunctionCode", "AccessDeniedException", message)
+    with pytest.raises(Denied, match="Nothing was changed") as caught:
+        deploy(old, tmp_path)
+    assert (caught.value.action, caught.value.resource) == ("s3:GetObject", f"{bucket}/key.zip")
     assert_is_what_it_was(old, before)
 
 

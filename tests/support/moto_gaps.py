@@ -13,8 +13,9 @@ import uuid
 from typing import Any
 
 from moto.awslambda import models, responses
-from moto.awslambda.exceptions import LambdaClientError
+from moto.awslambda.exceptions import InvalidParameterValueException, LambdaClientError
 from moto.ecr import models as ecr_models
+from moto.s3.models import s3_backends
 from moto.s3.responses import S3Response
 
 _DIGEST = re.compile(r"@sha256:([0-9a-f]{64})$")
@@ -35,6 +36,8 @@ def mend() -> None:
     models.LambdaFunction._set_function_code = _with_digest(models.LambdaFunction._set_function_code)
     models.LambdaStorage.publish_version = _publish_version
     models.LambdaAlias.update = _with_revision(models.LambdaAlias.update)
+    models.LambdaBackend.create_function = _checking_code_s_place(models.LambdaBackend.create_function)
+    models.LambdaBackend.update_function_code = _trying(models.LambdaBackend.update_function_code)
     S3Response.put_object = _one_at_a_time(S3Response.put_object)
     responses.LambdaResponse.update_alias = _checking_revision(responses.LambdaResponse.update_alias)
 
@@ -95,3 +98,34 @@ def _checking_revision(original: Any) -> Any:
         return original(self)
 
     return update_alias
+
+
+def _checking_code_s_place(original: Any) -> Any:
+    def create_function(self: Any, spec: dict[str, Any]) -> Any:
+        _require_near(self, spec["Code"])
+        return original(self, spec)
+
+    return create_function
+
+
+def _trying(original: Any) -> Any:
+    """A dry run fetches the code and leaves the function; moto does neither."""
+
+    def update_function_code(self: Any, function_name: str, qualifier: str, body: dict[str, Any]) -> Any:
+        _require_near(self, body)
+        if body.get("DryRun"):
+            tried = copy.deepcopy(self.get_function(function_name, qualifier))
+            return tried.update_function_code({key: one for key, one in body.items() if key != "DryRun"})
+        return original(self, function_name, qualifier, body)
+
+    return update_function_code
+
+
+def _require_near(backend: Any, code: dict[str, Any]) -> None:
+    """Lambda takes code from buckets of its own AWS region."""
+    bucket = s3_backends[backend.account_id]["aws"].buckets.get(code.get("S3Bucket"))
+    if bucket and bucket.region_name != backend.region_name:
+        raise InvalidParameterValueException(
+            "Error occurred while GetObject. S3 Error Code: PermanentRedirect. S3 Error Message: The bucket is in this "
+            f"region: {bucket.region_name}. Please use this region to retry the request"
+        )

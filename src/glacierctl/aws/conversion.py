@@ -127,7 +127,7 @@ class _Converting:
         self.say(f"Keeping {names.function} in {backup.place(self.folder, names)}")
         code = backup.fetch_code(self.folder, names, old, location, download)
         package.stage(aws, names, code)
-        package.require_restorable(aws, names, old, self.waiting)
+        package.require_restorable(aws, names, old, code, self.waiting)
         backup.save(self.folder, names, Backup(Phase.CONVERTING, old, hanging))
         if hanging.retention_days is not None and hanging.retention_days != self.wanted.log_retention_days:
             log_group.keep_retention(aws, names, hanging.retention_days)

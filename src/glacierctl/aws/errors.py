@@ -52,7 +52,11 @@ _CLOCK = re.compile(r"Signature expired|Signature not yet current|RequestTimeToo
 """In what AWS says of a request that was signed by a clock that is more than some minutes wrong."""
 _MEMORY_CAP = re.compile(r"'?memorySize'?.*less than or equal to (\d+)", re.IGNORECASE | re.DOTALL)
 _CONCURRENCY_CAP = "UnreservedConcurrentExecution below its minimum"
-_NOT_AUTHORIZED = re.compile(r"not authorized to perform: (?P<action>[\w:-]+)(?: on resource: (?P<resource>\S+))?")
+_NOT_AUTHORIZED = re.compile(
+    r'not authorized to perform: (?P<action>[\w:-]+)(?: on resource: "?(?P<resource>[^\s"]+))?'  # S3 quotes it
+)
+_NO_CODE = re.compile(r"denied by S3.* permission to GetObject for (?P<resource>\S+?)\.?(?:\s|$)")
+"""What Lambda says of code in a bucket; S3's own words may follow."""
 _SET_UP = "Set them up with `aws configure` or `aws configure sso`, or name a profile: AWS_PROFILE=name."
 
 
@@ -183,9 +187,11 @@ def _code_and_message(error: ClientError) -> tuple[str, str]:
 
 def _denied(error: ClientError, resource: str) -> Denied:
     code, message = _code_and_message(error)
-    told = _NOT_AUTHORIZED.search(message)
-    action = told["action"] if told else error.operation_name
-    on = (told["resource"] if told else None) or resource
+    action, on = error.operation_name, resource
+    if told := _NOT_AUTHORIZED.search(message):
+        action, on = told["action"], told["resource"] or resource
+    elif told := _NO_CODE.search(message):
+        action, on = "s3:GetObject", told["resource"]
     return Denied(
         f"these credentials do not allow {action}",
         why=message or f"AWS answers {code} about {resource}",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from glacierctl.aws import function_update
-from glacierctl.aws.errors import Denied, NotFound, talking_about
+from glacierctl.aws.errors import AwsError, Denied, NotFound, talking_about
 from glacierctl.aws.function_update import Waiting
 from glacierctl.aws.names import MANAGED, Names
 from glacierctl.aws.session import Aws
@@ -19,6 +19,7 @@ _PASSING = frozenset({"State", "StateReason", "StateReasonCode", "LastUpdateStat
 
 DIRECT_BYTES = 50_000_000
 """Larger packages are not taken from a request, only from a bucket."""
+_INVALID = "InvalidParameterValueException"
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,17 @@ def read(aws: Aws, names: Names) -> tuple[Package, str] | None:
     return Package(configuration, tags), (told.get("Code") or {}).get("Location", "")
 
 
-def require_restorable(aws: Aws, names: Names, package: Package, waiting: Waiting) -> None:
-    """Make sure that the function could be made anew: hand it the role, the layers, the network, ... that it has.
+def require_restorable(aws: Aws, names: Names, package: Package, code: Path, waiting: Waiting) -> None:
+    """Make sure that the function could be made anew: hand it the code, the role, the layers, ... that it has.
 
     Raises:
-        Denied: these credentials may not hand its role to Lambda, or not use one of the others.
+        Denied: these credentials may not read the code that was staged, not hand its role to Lambda, or not use one of
+            the others.
+        AwsError: Lambda does not take the code that was staged.
     """
     try:
+        if _is_large(code):
+            _try_staged(aws, names, code)
         with talking_about(f"the function {names.function}"):
             same = {"Role": package.role_arn, **_layers(package.configuration), **extras(package)}
             aws.functions.update_function_configuration(FunctionName=names.function, **same)
@@ -88,9 +93,25 @@ def require_restorable(aws: Aws, names: Names, package: Package, waiting: Waitin
     function_update.wait(aws, names, waiting)
 
 
+def _try_staged(aws: Aws, names: Names, code: Path) -> None:
+    """Lambda reads a bucket as whoever asks it to, and none of another AWS region."""
+    try:
+        with talking_about(f"the code in the bucket {names.bucket}"):
+            aws.functions.update_function_code(FunctionName=names.function, DryRun=True, **_source(names, code))
+    except AwsError as error:
+        if error.code != _INVALID:
+            raise
+        raise AwsError(
+            f"{names.function} is not converted, as it could not be put back",
+            why=f"Lambda does not take its code from the bucket {names.bucket}: {error.why}. Nothing was changed",
+            hint=f"Name a bucket in {names.aws_region} with --bucket, where Lambda can fetch the code.",
+            code=error.code,
+        ) from error
+
+
 def stage(aws: Aws, names: Names, code: Path) -> None:
     """Put code that is too large for a request into the bucket, from where the function could be made anew."""
-    if code.stat().st_size > DIRECT_BYTES:
+    if _is_large(code):
         with talking_about(f"the bucket {names.bucket}"), code.open("rb") as body:
             aws.s3.put_object(Bucket=names.bucket, Key=_key(names, code), Body=body)
 
@@ -101,8 +122,7 @@ def restore(aws: Aws, names: Names, package: Package, code: Path, waiting: Waiti
     Raises:
         AwsError: Lambda refuses.
     """
-    large = code.stat().st_size > DIRECT_BYTES
-    source: Any = {"S3Bucket": names.bucket, "S3Key": _key(names, code)} if large else {"ZipFile": code.read_bytes()}
+    source: Any = _source(names, code) if _is_large(code) else {"ZipFile": code.read_bytes()}
 
     def act() -> None:
         with talking_about(f"the function {names.function}"):
@@ -142,6 +162,14 @@ def _settings(told: Mapping[str, Any]) -> dict[str, Any]:
 def _layers(told: Mapping[str, Any]) -> dict[str, Any]:
     layers = told.get("Layers")
     return {"Layers": [layer["Arn"] for layer in layers]} if layers else {}
+
+
+def _is_large(code: Path) -> bool:
+    return code.stat().st_size > DIRECT_BYTES
+
+
+def _source(names: Names, code: Path) -> dict[str, Any]:
+    return {"S3Bucket": names.bucket, "S3Key": _key(names, code)}
 
 
 def _key(names: Names, code: Path) -> str:
