@@ -67,3 +67,18 @@ def test_what_could_not_be_carried_over_is_in_the_document_and_in_the_exit_code(
     assert source.startswith(f"the event source {old.queue_arn}, which stays stopped: InvalidParameterValueException")
     assert (told["applied"], package_of(old.trial)) == (True, "Image")
     assert old.trial.alias_version() == str(told["version"])
+
+
+def test_what_is_left_of_a_conversion_is_not_nothing(glacierctl: Run, old: Old, tmp_path: Path) -> None:
+    names, data = old.trial.names, tmp_path / "data"
+    deploy(glacierctl, old, data, role=old.role_arn)
+    (record,) = data.rglob("*.json")
+    record.rename(record.with_name("unfinished.json"))  # as if it had been killed at the very end
+    shown = glacierctl(
+        "deploy", "--no-build", "--image", "ours", "--dry-run", "--function", names.function,
+        "--repository", names.repository, "--role", old.role_arn, env={"GLACIERCTL_DATA_DIR": str(data)},
+    )  # fmt: skip
+    assert shown.code == 0, shown.stderr
+    assert "A conversion from a Zip package was interrupted" in shown.stdout
+    assert "Nothing to change" not in shown.stdout
+    assert "  ~ " not in shown.stdout

@@ -17,7 +17,7 @@ from tests.support import registry as registry_support
 from tests.support.deployments import Trial
 from tests.support.docker_engine import DockerEngine
 from tests.support.schemas import check_document
-from tests.support.zips import CODE, Old
+from tests.support.zips import CODE, Old, package_of
 
 from glacierctl import __version__
 from glacierctl.cli.deploy_conversion import download
@@ -249,6 +249,20 @@ def test_a_zip_function_is_replaced_only_after_a_yes(glacierctl: Run, account: A
     assert "Lambda cannot turn it into an image" in refused.stdout
     assert f"Replace the Zip function {old}?" in refused.stderr
     assert account.functions.get_function(FunctionName=old)["Configuration"] == before["Configuration"]
+
+
+def test_a_no_changes_nothing_and_says_so(account: Account, tmp_path: Path) -> None:
+    account.put_image("ours")
+    replaced, removed = Old(Trial()).trial, Trial()
+    removed.deploy(removed.wanted())
+    before = account.parts()
+    for trial, words in ((replaced, ("deploy", "--no-build", "--image", "ours")), (removed, ("destroy",))):
+        named = ("--function", trial.names.function)
+        sent = command.run_on_terminal(*words, *named, cwd=tmp_path, typed="n\n", code=1)
+        assert "nothing was changed" in sent
+        assert "Interrupted" not in sent
+    assert package_of(replaced) == "Zip"
+    assert account.parts() == before
 
 
 def test_the_code_of_a_function_is_fetched_whole_or_not_at_all(nginx_server: nginx.Nginx, tmp_path: Path) -> None:

@@ -50,18 +50,19 @@ def run(*args: str | Path, cwd: Path, env: dict[str, str] | None = None, timeout
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def run_on_terminal(*args: str, cwd: Path) -> str:
-    """What a terminal of 400 columns is sent by a run that ends well."""
+def run_on_terminal(*args: str, cwd: Path, typed: str = "", code: int = 0) -> str:
+    """What a terminal of 400 columns is sent by a run that ends with `code`; what is `typed` there is in it, too."""
     ours, its = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "400"}
     with subprocess.Popen([PROGRAM, *args], cwd=cwd, env=environment, stdin=its, stdout=its, stderr=its) as program:
         os.close(its)
+        os.write(ours, typed.encode())
         sent = b""
         with contextlib.suppress(OSError):  # so Linux says that nobody holds the other end any more
             while more := os.read(ours, 1 << 16):
                 sent += more
     os.close(ours)
-    assert program.returncode == 0, sent
+    assert program.returncode == code, sent
     return sent.decode()
 
 

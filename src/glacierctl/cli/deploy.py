@@ -94,11 +94,11 @@ def _deploy(
     wanted = dep.wanted_of(settings, names, chosen.wanted)
     plan = differences(read_current(aws, wanted), wanted)
     conversion = find_conversion(aws, wanted, settings)
+    interrupted = conversion is not None and conversion.interrupted
     if not as_json:
-        show_plan(plan)
+        show_plan(plan, unfinished=interrupted)
         if conversion:
             show_conversion(conversion)
-    interrupted = conversion is not None and conversion.interrupted
     deployed = None
     if not dry_run and (interrupted or not plan.is_empty):
         if conversion and not interrupted:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from glacierctl.cli import show
-from glacierctl.errors import UsageError
+from glacierctl.errors import GlacierctlError, UsageError
 
 if TYPE_CHECKING:
     from glacierctl.aws.changes import Plan
@@ -15,13 +15,15 @@ _SIGNS = {"create": "+", "push": "+", "publish": "+", "update": "~", "move": "~"
 """What begins the line of a change, by its kind."""
 
 
-def show_plan(plan: "Plan") -> None:
-    """Show a plan: a line for each part that changes, under it its settings as they are and as they shall be."""
+def show_plan(plan: "Plan", *, unfinished: bool = False) -> None:
+    """Show a plan: a line for each part that changes, under it its settings as they are and as they shall be.
+
+    An empty one is not all if something else is `unfinished`.
+    """
     names = plan.wanted.names
     show.print_line(f"Deployment {names.function} in account {names.account}, {names.aws_region}: {_size(plan)}")
-    if plan.is_empty:
+    if plan.is_empty and not unfinished:
         show.print_line("Nothing to change: all is as it shall be.")
-        return
     for change in plan.changes:
         show.print_line(f"  {_SIGNS[change.kind]} {change.kind} {change.resource} {change.name}")
         for setting, now, then in change.fields:
@@ -44,7 +46,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
     Raises:
         UsageError: nobody is there to be asked.
-        typer.Abort: the answer is no.
+        GlacierctlError: the answer is no.
     """
     if yes:
         return
@@ -54,4 +56,9 @@ def confirm(question: str, *, yes: bool) -> None:
             why=question,
             hint="Look at it with --dry-run, then say --yes.",
         )
-    typer.confirm(question, abort=True, err=True)
+    if not typer.confirm(question, err=True):
+        raise GlacierctlError(
+            "nothing was changed",
+            why=f"the answer was no: {question}",
+            hint="Look at it with --dry-run, then run the command again.",
+        )
