@@ -259,6 +259,7 @@ def test_footprint_across_the_antimeridian_split_or_not() -> None:
     assert search_area([region]).intersects(Polygon([*points[:2], (180, 67.5), (180, 68.48)]))
 
 
+@pytest.mark.slow
 def test_all_192_regions_are_seen_whole_by_the_tiles_they_name() -> None:
     regions = geopandas.read_file(require_shared_data("regions", "glaciers_roi_proj_v3_300m.gpkg"))
     for row in regions.itertuples():

@@ -19,6 +19,8 @@ from glacierctl.demo.build import DemoData, build_demo, centres, truth
 from glacierctl.demo.passes import demo_passes
 from glacierctl.demo.tiles import demo_region
 
+pytestmark = pytest.mark.slow
+
 PASSES = {f"{seen.sensed_at:%Y%m%d}": seen for seen in demo_passes()}
 REGION = demo_region()
 GRID = Affine(30, 0, REGION.bounds[0], 0, -30, REGION.bounds[3])

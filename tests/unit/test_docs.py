@@ -54,6 +54,7 @@ def told(page: Path, text: str) -> list[str]:
     return [*found, *docs_check.missing_files(page, page.parent)]
 
 
+@pytest.mark.slow
 def test_the_docs_are_in_step() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.docs_check"], cwd=REPO, capture_output=True, text=True, check=False
@@ -102,6 +103,7 @@ def test_what_a_shell_understands_is_let_be(page: Path, line: str) -> None:
     assert told(page, GOOD.replace("glacierctl regions list", line)) == []
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_docs_is_in_step(checkout: Path) -> None:
     assert [line for line in docs_check.problems(checkout) if "is not there" not in line] == []
 

@@ -48,6 +48,7 @@ def counted(pages: Iterator[list[Event]]) -> Counter[str]:
     return Counter(event.message for page in pages for event in page)
 
 
+@pytest.mark.slow
 def test_of_100_000_events_under_throttling_none_is_lost_and_none_repeated() -> None:
     cloudwatch = CloudWatch(NOON_MS, throttles=3)
     rng = random.Random(1)
