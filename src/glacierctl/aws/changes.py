@@ -1,20 +1,18 @@
 """The difference between what is there and what is wanted, in words. A pure function: nothing here talks to AWS."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from glacierctl.aws import function
 from glacierctl.aws.current import Current
 from glacierctl.aws.function import Function
+from glacierctl.aws.setting_words import Field, as_text, differing_fields
 from glacierctl.aws.versions import LATEST, Alias, Version, kept
 from glacierctl.aws.wanted import FunctionSettings, LogGroupSettings, Wanted, WantedImage, keep_tag
 
 _NEW = "the new one"
 """Stands for the number of a version that is not published yet."""
-Field = tuple[str, str, str]
-"""A setting, what it is now, what it will be: as text."""
 
 
 class Kind(StrEnum):
@@ -200,7 +198,7 @@ def _compared(resource: Resource, name: str, now: Any, then: Any) -> Change | No
     """What happens to a part that is all settings."""
     if now is None:
         return Change(Kind.CREATE, resource, name)
-    differing = _fields(now.settings, then)
+    differing = differing_fields(now.settings, then)
     return Change(Kind.UPDATE, resource, name, differing) if differing else None
 
 
@@ -231,7 +229,7 @@ def _of_invocations(now: Function | None, wanted: Wanted, version: Version | Non
         name = f"{wanted.names.function}:{qualifier}"
         if settings is None:
             changes.append(Change(Kind.CREATE, Resource.INVOCATIONS, name))
-        elif differing := _fields(settings, then):
+        elif differing := differing_fields(settings, then):
             changes.append(Change(Kind.UPDATE, Resource.INVOCATIONS, name, differing))
     return changes
 
@@ -251,7 +249,7 @@ def _concurrency(now: Function | None, wanted: Wanted) -> list[Change]:
     there = now.concurrency if now else None
     if then is None or then == there:
         return []
-    differing = (("reserved_concurrency", _text(there), _text(then)),)
+    differing = (("reserved_concurrency", as_text(there), as_text(then)),)
     return [Change(Kind.UPDATE, Resource.CONCURRENCY, wanted.names.function, differing)]
 
 
@@ -270,7 +268,7 @@ def _tidying(current: Current, wanted: Wanted) -> list[Change]:
 
 
 def _marks(wanted: Wanted, digests: tuple[str, ...], *, stay: bool) -> list[Change]:
-    field = ("kept", _text(not stay), _text(stay))
+    field = ("kept", as_text(not stay), as_text(stay))
     return [Change(Kind.UPDATE, Resource.IMAGE, f"{wanted.names.repository}@{one}", (field,)) for one in digests]
 
 
@@ -290,33 +288,7 @@ def _failures(now: Function) -> tuple[Field, ...]:
 def _function_fields(now: FunctionSettings, then: FunctionSettings) -> tuple[Field, ...]:
     """Of the environment only what is wanted counts: other variables are the user's own."""
     environment = {name: value for name, value in now.environment.items() if name in then.environment}
-    return _fields(replace(now, environment=environment), then)
-
-
-def _fields(now: Any, then: Any) -> tuple[Field, ...]:
-    pairs = ((field.name, getattr(now, field.name), getattr(then, field.name)) for field in fields(then))
-    return tuple((name, *_texts(there, wanted)) for name, there, wanted in pairs if there != wanted)
-
-
-def _texts(now: Any, then: Any) -> tuple[str, str]:
-    """Two values as text; of two that are too long to read, only that they differ."""
-    there, wanted = _text(now), _text(then)
-    return (there, wanted) if there != wanted else ("another", wanted)
-
-
-def _text(value: Any) -> str:
-    match value:
-        case None:
-            return "none"
-        case bool():
-            return "yes" if value else "no"
-        case {"Statement": _} | {"rules": _}:
-            return "as glacierctl writes it"
-        case Mapping():
-            return ", ".join(f"{name}={_text(one)}" for name, one in sorted(value.items())) or "none"
-        case tuple():
-            return " ".join(map(str, value)) or "none"
-    return str(value) or "none"
+    return differing_fields(replace(now, environment=environment), then)
 
 
 def _change_as_json(change: Change) -> dict[str, Any]:
